@@ -1,0 +1,111 @@
+"""Every setting of Ringback: its name, its meaning and its default, in one place.
+
+A setting is read from the environment (``RINGBACK_…``), from a ``.env`` file or from the TOML file that
+``RINGBACK_SETTINGS`` names, in that order of precedence; the names are the same everywhere.
+"""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, SecretStr
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+
+def default_home() -> Path:
+    """Where the embedded servers keep their data: under the user's data folder, as the platform names it."""
+    base = os.environ.get("XDG_DATA_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "share") / "ringback"
+
+
+class Settings(BaseSettings):
+    """All settings; immutable once read.
+
+    Raises:
+        pydantic.ValidationError: a value cannot be used; the message names the setting and why.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="RINGBACK_", env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True
+    )
+
+    home: Path = Field(default_factory=default_home, description="Folder for the embedded servers' data and keys.")
+
+    postgres_url: str | None = Field(default=None, description="PostgreSQL of the history; none: the embedded one.")
+    redis_url: str | None = Field(default=None, description="Redis of the card states; none: the embedded one.")
+    kafka_servers: str | None = Field(default=None, description="Kafka bootstrap servers; none: the embedded broker.")
+    partitions: int = Field(default=4, ge=1, le=4096, description="Partitions of `transactions` where we create it.")
+    replication_factor: int = Field(default=1, ge=1, le=9, description="Copies of each topic where we create it.")
+
+    http_host: str = Field(default="127.0.0.1", description="Address that the web process listens on.")
+    http_port: int = Field(default=8400, ge=0, le=65535, description="Port that the web process listens on.")
+    public_url: str | None = Field(
+        default=None, description="How the outside reaches the web process (webhook signatures cover it); no slash."
+    )
+    feed_key: SecretStr | None = Field(default=None, description="Bearer key with the scope `feed`.")
+    master_key: SecretStr | None = Field(
+        default=None, description="Base64 of 32 bytes: wraps the customers' keys, signs sessions and look-ups."
+    )
+
+    bank_name: str = Field(default="Mekong Bank", max_length=30, description="The bank's name in messages.")
+    bank_phone: str = Field(default="+1 415 555 0100", description="The number that is printed on the bank's cards.")
+    default_language: str = Field(default="en", description="Language of a customer whose own is not served.")
+
+    twilio_account_sid: str | None = Field(default=None, description="Twilio account; none: SMS is not configured.")
+    twilio_auth_token: SecretStr | None = Field(default=None, description="Signs requests to us and from us.")
+    twilio_from: str | None = Field(default=None, description="The sending number, E.164.")
+    twilio_api_url: str | None = Field(default=None, description="Another address for Twilio's API; none: Twilio's.")
+    twilio_timeout_s: float = Field(default=10.0, gt=0, description="After this a send's outcome is unknown.")
+    sms_validity_s: int = Field(default=1800, ge=1, le=36000, description="An undelivered SMS is dropped after this.")
+
+    smtp_host: str | None = Field(default=None, description="Mail server; none: email is not configured.")
+    smtp_port: int = Field(default=587, ge=1, le=65535, description="Port of the mail server.")
+    smtp_starttls: bool = Field(default=True, description="Whether the mail server is spoken to under TLS.")
+    smtp_user: str | None = Field(default=None, description="Account at the mail server.")
+    smtp_password: SecretStr | None = Field(default=None, description="Its password.")
+    mail_from: str = Field(default="alerts@bank.example", description="The sender's address of emails.")
+
+    silence_after: timedelta = Field(
+        default=timedelta(minutes=15), description="No answer to the SMS for this long: email follows."
+    )
+    delivery_due_after: timedelta = Field(
+        default=timedelta(minutes=2), description="No delivery callback for this long: the provider is asked."
+    )
+    outcome_due_after: timedelta = Field(
+        default=timedelta(seconds=30), description="An intent without an outcome for this long is reconciled."
+    )
+    card_answer_due_after: timedelta = Field(
+        default=timedelta(seconds=60), description="No answer to a card command for this long: it is sent again."
+    )
+    hand_over_after: timedelta = Field(
+        default=timedelta(minutes=10), description="A task in hand without a sign of life returns after this."
+    )
+
+    log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    log_format: str = Field(default="json", pattern="^(json|console)$", description="json or console.")
+    metrics_port: int = Field(default=0, ge=0, le=65535, description="Port of a worker's /metrics; 0: none.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Adds the TOML file behind the environment and ``.env``."""
+        named: dict[str, Any] = {"toml_file": os.environ.get("RINGBACK_SETTINGS", "ringback.toml")}
+        toml = TomlConfigSettingsSource(settings_cls, **named)
+        return init_settings, env_settings, dotenv_settings, toml, file_secret_settings
+
+    @property
+    def web_url(self) -> str:
+        """The address by which the outside reaches the web process, without a trailing slash."""
+        return (self.public_url or f"http://{self.http_host}:{self.http_port}").rstrip("/")

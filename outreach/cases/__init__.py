@@ -1,0 +1,1 @@
+"""Cases: one open case a customer, from the first alert to the wrap-up."""

@@ -1,0 +1,1 @@
+"""Contact: what may be sent to whom, in which words, over which channel, and what came of it."""

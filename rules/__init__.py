@@ -1,0 +1,1 @@
+"""What is suspicious: pure functions from card transactions to verdicts."""

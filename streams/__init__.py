@@ -1,0 +1,1 @@
+"""What flows: contracts, the entrances of the feed, and the workers that run rules and outreach."""

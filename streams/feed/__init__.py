@@ -1,0 +1,1 @@
+"""The entrances of the transaction feed: HTTP batches and files."""
