@@ -1,0 +1,224 @@
+"""What can be asked of a case, imperative. `outreach.cases.decide` answers with events, or refuses."""
+
+from typing import Any, Literal, TypeAlias
+
+from msgspec import Struct, field
+
+from outreach.cases.alert import Alert
+
+# --- alerts ---------------------------------------------------------------------------------------------------------
+
+
+class ReceiveAlert(Struct, frozen=True, kw_only=True):
+    """Open this case with the alert, or let the alert join it. ``customer_id`` is empty where nobody owns the card."""
+
+    case_id: str
+    customer_id: str
+    alert: Alert
+
+
+class ReviseAlert(Struct, frozen=True, kw_only=True):
+    """Detection says something else of the same suspect."""
+
+    alert: Alert
+
+
+class WithdrawAlert(Struct, frozen=True, kw_only=True):
+    """Detection takes the alert back."""
+
+    alert: Alert
+
+
+class AssignOwner(Struct, frozen=True, kw_only=True):
+    """The owner of the case's card has become known; the case was opened without one."""
+
+    customer_id: str
+
+
+# --- the operators' task --------------------------------------------------------------------------------------------
+
+
+class TakeTask(Struct, frozen=True, kw_only=True):
+    """The operator takes the open task in hand."""
+
+    operator: str
+
+
+class ReturnTask(Struct, frozen=True, kw_only=True):
+    """The task goes back to the queue: ``released`` by its operator, ``hand_over`` after their silence."""
+
+    operator: str
+    reason: Literal["released", "hand_over"]
+
+
+class ViewData(Struct, frozen=True, kw_only=True):
+    """The operator looks at the customer's data; unmasked only with the task in hand."""
+
+    operator: str
+    screen: str
+
+
+class VerifyCaller(Struct, frozen=True, kw_only=True):
+    """The operator is satisfied that this is the customer."""
+
+    operator: str
+    method: Literal["case_code", "callback", "questions"]
+
+
+class ConfirmPayments(Struct, frozen=True, kw_only=True):
+    """It was her. By the operator who holds the task, or by her reply (then ``operator`` is empty)."""
+
+    transactions: list[str]
+    by: Literal["reply", "operator"]
+    operator: str = ""
+
+
+class DenyPayments(Struct, frozen=True, kw_only=True):
+    """It was not her. By the operator who holds the task, or by her reply (then ``operator`` is empty)."""
+
+    transactions: list[str]
+    by: Literal["reply", "operator"]
+    operator: str = ""
+
+
+class WrapUp(Struct, frozen=True, kw_only=True):
+    """The operator has noted what the contact was about, and is done with the task."""
+
+    operator: str
+    topics: list[str]
+    note: str = ""
+
+
+# --- contact --------------------------------------------------------------------------------------------------------
+
+
+class IntendContact(Struct, frozen=True, kw_only=True):
+    """The send is about to be made; the fields are those of ``ContactIntended``."""
+
+    contact_id: str
+    channel: str
+    purpose: str
+    attempt: int
+    language: str
+    template: str
+    template_version: str
+    template_hash: str
+    legal_basis: str
+    policy_version: str
+    parts: int = 1
+    remaining: int = 0
+    address: str
+    heading: str = ""
+    body: str
+
+
+class RefuseContact(Struct, frozen=True, kw_only=True):
+    """The policy forbids the requested send, or it cannot be made."""
+
+    contact_id: str
+    reason: str
+    policy_version: str
+
+
+class AcceptContact(Struct, frozen=True, kw_only=True):
+    """The provider has it."""
+
+    contact_id: str
+    provider_id: str
+    reconciled: bool = False
+
+
+class MarkContactUnknown(Struct, frozen=True, kw_only=True):
+    """Whether the provider has it is not known."""
+
+    contact_id: str
+    reason: str
+
+
+class FailContact(Struct, frozen=True, kw_only=True):
+    """It did not go out or did not arrive, for good on this channel."""
+
+    contact_id: str
+    code: str
+    reason: str
+
+
+class ReportDelivery(Struct, frozen=True, kw_only=True):
+    """One delivery callback, as it came."""
+
+    contact_id: str
+    provider_id: str
+    status: str
+    code: str = ""
+    raw: dict[str, Any] = field(default_factory=dict)
+
+
+class ReceiveReply(Struct, frozen=True, kw_only=True):
+    """The customer wrote. ``confirmed_by_carrier``: the carrier itself has answered an opt-out, we must not."""
+
+    reply_id: str
+    channel: str
+    meaning: Literal["genuine", "fraud", "opt_out", "opt_in", "unclear"]
+    text: str
+    confirmed_by_carrier: bool = False
+
+
+class ReceiveCall(Struct, frozen=True, kw_only=True):
+    """The customer rang."""
+
+    call_id: str
+
+
+class NoteSilence(Struct, frozen=True, kw_only=True):
+    """Nothing was heard since this message for as long as the ladder waits."""
+
+    contact_id: str
+
+
+# --- the card -------------------------------------------------------------------------------------------------------
+
+
+class SendCardAction(Struct, frozen=True, kw_only=True):
+    """The command is in the topic, acknowledged by the broker. ``attempt`` counts from 1."""
+
+    command_id: str
+    attempt: int
+
+
+class AnswerCardAction(Struct, frozen=True, kw_only=True):
+    """The card system did it: ``held``, ``declined``, ``blocked``, ``released`` or ``reissued``."""
+
+    command_id: str
+    result: str
+    new_card_id: str = ""
+
+
+class FailCardAction(Struct, frozen=True, kw_only=True):
+    """The card system refused, or never answered."""
+
+    command_id: str
+    reason: str
+
+
+class ShipCard(Struct, frozen=True, kw_only=True):
+    """The new card is on its way, or has arrived."""
+
+    command_id: str
+    state: Literal["dispatched", "delivered"]
+
+
+AlertCommand: TypeAlias = ReceiveAlert | ReviseAlert | WithdrawAlert | AssignOwner
+TaskCommand: TypeAlias = TakeTask | ReturnTask | ViewData | VerifyCaller | WrapUp
+ContactCommand: TypeAlias = (
+    IntendContact
+    | RefuseContact
+    | AcceptContact
+    | MarkContactUnknown
+    | FailContact
+    | ReportDelivery
+    | NoteSilence
+    | ReceiveCall
+)
+AnswerCommand: TypeAlias = ConfirmPayments | DenyPayments | ReceiveReply
+CardCommand: TypeAlias = SendCardAction | AnswerCardAction | FailCardAction | ShipCard
+Command: TypeAlias = AlertCommand | TaskCommand | ContactCommand | AnswerCommand | CardCommand
