@@ -1,0 +1,85 @@
+"""From an event to what is stored of it, and back: the split into plain payload and sealed personal data."""
+
+from collections.abc import Mapping
+from datetime import UTC
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from infra.history.canonical import StoredEvent, canonical_json
+from infra.history.errors import SubjectMissing, Unreadable
+from infra.history.event import Event, NewEvent, Recorded, UnknownEvent
+from infra.history.keys import CustomerKey, seal, unseal
+from infra.history.registry import find, personal_fields
+
+
+class Split(msgspec.Struct, frozen=True):
+    """An event's two halves as canonical JSON; ``personal`` is None where there is nothing personal to keep."""
+
+    payload: bytes
+    personal: bytes | None
+
+
+def split(new: NewEvent) -> Split:
+    """Divides an event by the annotations of its class.
+
+    Raises:
+        SubjectMissing: there is personal data, and nobody whose key could seal it.
+    """
+    fields: dict[str, Any] = msgspec.to_builtins(new.event)
+    empties = personal_fields(type(new.event))
+    personal = {name: fields.pop(name) for name in empties}
+    if personal == empties:
+        return Split(canonical_json(fields), None)
+    if not new.subject:
+        raise SubjectMissing(f"{new.event.wire_name} holds {', '.join(sorted(personal))} and names no subject")
+    return Split(canonical_json(fields), canonical_json(personal))
+
+
+def sealed(new: NewEvent, halves: Split, keys: Mapping[str, CustomerKey]) -> tuple[bytes | None, UUID | None]:
+    """The personal half under the subject's key, and that key's id."""
+    if halves.personal is None or new.subject is None:
+        return None, None
+    key_id, key = keys[new.subject]
+    return seal(key, halves.personal, new.event_id.bytes), key_id
+
+
+def opened(stored: StoredEvent, keys: Mapping[UUID, bytes | None]) -> Recorded[Event]:
+    """The event as it was recorded; without its personal data where the key is destroyed.
+
+    Raises:
+        Unreadable: the key is there, and the row does not open or does not fit its class.
+    """
+    cls = find(stored.type, stored.schema_version)
+    key = keys.get(stored.key_id) if stored.key_id is not None else None
+    erased = stored.personal is not None and key is None
+    try:
+        fields = msgspec.json.decode(stored.payload, type=dict[str, Any])
+        event: Event
+        if cls is None:
+            # Which of its fields are personal is not known here: they stay sealed.
+            event = UnknownEvent(type_name=stored.type, type_version=stored.schema_version, payload=fields)
+        else:
+            fields |= personal_fields(cls)
+            if stored.personal is not None and key is not None:
+                fields |= msgspec.json.decode(unseal(key, stored.personal, stored.event_id.bytes), type=dict[str, Any])
+            event = msgspec.convert(fields, cls)
+    except (msgspec.MsgspecError, Unreadable) as error:
+        raise Unreadable(
+            f"position {stored.position} ({stored.type} version {stored.schema_version}) cannot be read: {error}"
+        ) from error
+    return Recorded(
+        position=stored.position,
+        stream=stored.stream,
+        version=stored.version,
+        event_id=stored.event_id,
+        occurred_at=stored.occurred_at.astimezone(UTC),
+        recorded_at=stored.recorded_at.astimezone(UTC),
+        actor=stored.actor,
+        subject=stored.subject,
+        correlation_id=stored.correlation_id,
+        causation_id=stored.causation_id,
+        event=event,
+        erased=erased,
+    )

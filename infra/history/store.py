@@ -1,0 +1,293 @@
+"""The history: an append-only event store on PostgreSQL.
+
+Positions are contiguous and are taken under one lock that is held until the commit, so a reader that has seen a
+position has seen everything before it. The same event ids appended again are recognised, whatever happened to the
+first answer.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
+from contextlib import asynccontextmanager, suppress
+from types import TracebackType
+from typing import Any, Self
+from uuid import UUID
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
+
+from infra.clock import Clock
+from infra.history.canonical import COLUMNS, StoredEvent
+from infra.history.errors import Conflict, IdTaken, PartlyRecorded, Unavailable
+from infra.history.event import Event, NewEvent, Recorded
+from infra.history.keys import CustomerKeys
+from infra.history.registry import register
+from infra.history.schema import ensure_schema
+from infra.history.sealing import opened, sealed, split
+from infra.history.wake import Wake
+from infra.history.writes import ANY, NO_STREAM, Appended, Head, StreamWrite
+
+__all__ = ["ANY", "NO_STREAM", "Appended", "Connection", "Head", "History", "StreamWrite", "Within"]
+
+Connection = AsyncConnection[TupleRow]
+Within = Callable[[Connection], Awaitable[None]]
+"""Runs in the transaction of an append, before its events are written; what it raises undoes everything."""
+
+_AWAY = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.ReadOnlySqlTransaction,
+    PoolTimeout,
+    PoolClosed,
+)
+_OPEN_WITHIN_S = 15.0
+_CONNECTION_WITHIN_S = 5.0
+
+_OPTIONS = (
+    "-c timezone=UTC -c lock_timeout=15s"
+    # A process that is stopped in the middle of an append must not hold the writers' lock for as long as it is stopped.
+    " -c idle_in_transaction_session_timeout=10s"
+)
+
+_APPEND = """
+SELECT outcome, position, versions, present FROM history.append_events(
+    %s::text[], %s::bigint[], %s::text[], %s::uuid[], %s::text[], %s::integer[], %s::timestamptz[],
+    %s::text[], %s::text[], %s::text[], %s::text[], %s::bytea[], %s::bytea[], %s::uuid[])
+"""
+
+
+class History:
+    """The event store. One per process; all methods may be used from any task of the loop that opened it.
+
+    Attributes:
+        pool: connections for read models, in UTC; not in a transaction when they are handed out.
+        wake: the hints that there is more to read.
+    """
+
+    def __init__(
+        self, pool: AsyncConnectionPool[Connection], keys: CustomerKeys, wake: Wake, postgres_url: str
+    ) -> None:
+        self.pool = pool
+        self.wake = wake
+        self.postgres_url = postgres_url
+        self._keys = keys
+
+    @classmethod
+    async def open(
+        cls,
+        postgres_url: str,
+        *,
+        master_key: bytes,
+        clock: Clock,
+        redis_url: str | None = None,
+        pool_size: int = 8,
+    ) -> Self:
+        """Connects, and makes the tables if they are missing.
+
+        Args:
+            postgres_url: a PostgreSQL connection string, version 14 or newer.
+            master_key: 32 bytes that wrap the customers' keys.
+            clock: ages the keys that are held in memory; events are recorded by the server's clock.
+            redis_url: where readers in other processes are woken; without one they poll.
+            pool_size: at most so many connections.
+
+        Raises:
+            Unavailable: PostgreSQL cannot be reached.
+            SchemaTooNew: a newer Ringback has made the tables.
+        """
+        keys = CustomerKeys(master_key, clock)
+        pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
+            postgres_url,
+            kwargs={"options": _OPTIONS, "application_name": "ringback"},
+            min_size=1,
+            max_size=pool_size,
+            timeout=_CONNECTION_WITHIN_S,
+            open=False,
+        )
+        try:
+            await pool.open(wait=True, timeout=_OPEN_WITHIN_S)
+            async with pool.connection() as conn:
+                await ensure_schema(conn)
+        except BaseException as error:
+            await pool.close()
+            if isinstance(error, _AWAY):
+                raise Unavailable(f"PostgreSQL cannot be reached: {error}") from error
+            raise
+        wake = Wake(redis_url)
+        await wake.start()
+        return cls(pool, keys, wake, postgres_url)
+
+    async def close(self) -> None:
+        """Closes every connection; what was appended is committed long since."""
+        await self.wake.stop()
+        await self.pool.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def append(self, *writes: StreamWrite, within: Within | None = None) -> Appended:
+        """Appends to all streams or to none, in one transaction.
+
+        Ids are compared before versions: a batch that is recorded whole is a repeat, however the streams have grown.
+
+        Args:
+            writes: each stream at most once.
+            within: runs in the same transaction, for a repeat as well; it must not append by itself. If it raises,
+                nothing is written.
+
+        Raises:
+            Conflict: a stream is not at its expected version.
+            PartlyRecorded: some of the events are recorded already, and some are not.
+            IdTaken: an id is recorded in another stream or as another type.
+            SubjectMissing: personal data without a subject.
+            Unavailable: retryable with the same ids; whether this one was committed shows then.
+            ValueError: a stream twice, an id twice, or a moment without an offset.
+        """
+        events = [(write.stream, event) for write in writes for event in write.events]
+        _check(writes, events)
+        register(*{type(event.event) for _, event in events})
+        halves = [split(event) for _, event in events]
+        async with self._transaction() as conn:
+            keys = await self._keys.for_writing(
+                conn,
+                {new.subject for (_, new), half in zip(events, halves, strict=True) if half.personal and new.subject},
+            )
+            # Before the writers' lock is taken: whoever holds it waits for nobody.
+            if within is not None:
+                await within(conn)
+            boxes = [sealed(new, half, keys) for (_, new), half in zip(events, halves, strict=True)]
+            cursor = await conn.execute(
+                _APPEND,
+                (
+                    [write.stream for write in writes],
+                    [write.expected for write in writes],
+                    [stream for stream, _ in events],
+                    [new.event_id for _, new in events],
+                    [new.event.wire_name for _, new in events],
+                    [new.event.schema_version for _, new in events],
+                    [new.occurred_at for _, new in events],
+                    [new.actor for _, new in events],
+                    [new.subject for _, new in events],
+                    [new.correlation_id for _, new in events],
+                    [new.causation_id for _, new in events],
+                    [half.payload for half in halves],
+                    [personal for personal, _ in boxes],
+                    [key_id for _, key_id in boxes],
+                ),
+            )
+            appended = _answer(writes, events, await cursor.fetchone())
+        self._keys.remember(keys)
+        if events and not appended.repeated:
+            self.wake.publish(appended.position)
+        return appended
+
+    async def read_stream(self, stream: str, *, after: int = 0) -> list[Recorded[Event]]:
+        """The stream's events after a version, in order; empty where there is no such stream.
+
+        Raises:
+            WrongMasterKey, Unreadable: personal data does not open.
+            Unavailable: retryable.
+        """
+        return await self._read("stream = %s AND version > %s ORDER BY version", (stream, after))
+
+    async def read(
+        self, *, after: int, limit: int = 500, types: Collection[str] | None = None
+    ) -> list[Recorded[Event]]:
+        """Up to ``limit`` events after a position, in order; only those of the wire names, if any are given.
+
+        Raises:
+            WrongMasterKey, Unreadable: personal data does not open.
+            Unavailable: retryable.
+        """
+        return await self._read(*_selection(after, limit, types))
+
+    async def read_stored(
+        self, *, after: int, limit: int = 500, types: Collection[str] | None = None
+    ) -> list[StoredEvent]:
+        """As :meth:`read`, but as the rows are stored: personal data stays sealed.
+
+        Raises:
+            Unavailable: retryable.
+        """
+        async with self._transaction() as conn:
+            return await _rows(conn, *_selection(after, limit, types))
+
+    async def head(self) -> Head:
+        """The end of the history as it is committed now.
+
+        Raises:
+            Unavailable: retryable.
+        """
+        async with self._transaction() as conn:
+            cursor = await conn.execute("SELECT position, hash FROM history.head")
+            row = await cursor.fetchone()
+        if row is None:
+            raise Unavailable("the history's head row is missing; restore the database")
+        return Head(*row)
+
+    async def _read(self, where: str, values: tuple[Any, ...]) -> list[Recorded[Event]]:
+        async with self._transaction() as conn:
+            stored = await _rows(conn, where, values)
+            wanted: set[UUID] = {row.key_id for row in stored if row.key_id is not None}
+            keys = await self._keys.for_reading(conn, wanted)
+        return [opened(row, keys) for row in stored]
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[Connection]:
+        try:
+            async with self.pool.connection() as conn, conn.transaction():
+                yield conn
+        except _AWAY as error:
+            # After a restart of the server all idle connections are dead: the pool looks, so that the next try is good.
+            with suppress(*_AWAY, asyncio.TimeoutError):
+                await self.pool.check()
+            raise Unavailable(f"PostgreSQL is away: {error}") from error
+
+
+def _check(writes: Iterable[StreamWrite], events: list[tuple[str, NewEvent]]) -> None:
+    streams = [write.stream for write in writes]
+    if len(set(streams)) != len(streams):
+        raise ValueError(f"a stream stands twice in one append: {', '.join(streams)}")
+    if len({new.event_id for _, new in events}) != len(events):
+        raise ValueError("an event id stands twice in one append; derive each from its place in the batch too")
+    for stream, new in events:
+        if new.occurred_at.tzinfo is None:
+            raise ValueError(f"{new.event.wire_name} for {stream}: occurred_at has no offset")
+
+
+def _answer(writes: tuple[StreamWrite, ...], events: list[tuple[str, NewEvent]], row: TupleRow | None) -> Appended:
+    if row is None:
+        raise Unavailable("the append gave no answer")
+    outcome, position, versions, present = row
+    match outcome:
+        case "appended" | "repeated":
+            by_stream = {write.stream: version for write, version in zip(writes, versions, strict=True)}
+            return Appended(position, by_stream, outcome == "repeated")
+        case "conflict":
+            write = writes[position - 1]
+            raise Conflict(write.stream, write.expected or 0, versions[position - 1])
+        case "partly":
+            recorded = set(present)
+            raise PartlyRecorded(present, [new.event_id for _, new in events if new.event_id not in recorded])
+        case _:
+            raise IdTaken(present)
+
+
+def _selection(after: int, limit: int, types: Collection[str] | None) -> tuple[str, tuple[Any, ...]]:
+    if types is None:
+        return "position > %s ORDER BY position LIMIT %s", (after, limit)
+    return "position > %s AND type = ANY (%s) ORDER BY position LIMIT %s", (after, list(types), limit)
+
+
+async def _rows(conn: Connection, where: str, values: tuple[Any, ...]) -> list[StoredEvent]:
+    query = f"SELECT {COLUMNS} FROM history.events WHERE {where}"  # noqa: S608 -- only the constants above
+    cursor = await conn.execute(query.encode(), values)
+    return [
+        StoredEvent(**dict(zip(StoredEvent.__struct_fields__, row, strict=True))) for row in await cursor.fetchall()
+    ]

@@ -1,0 +1,110 @@
+"""Tells the readers of the history that there is more to read: in this process at once, elsewhere through Redis.
+
+Only a hint: a reader that misses one finds the events by polling within a second, and a Redis that is away delays
+nothing and fails nothing.
+"""
+
+import asyncio
+import contextlib
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+CHANNEL = "ringback:history"
+"""Redis channel; each message is the newest position in decimal."""
+
+POLL_S = 1.0
+"""A reader looks for itself after this long without a hint."""
+
+_RETRY_S = 2.0
+_TIMEOUT_S = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+class Wake:
+    """Publishes and hears hints; without a Redis address only within this process."""
+
+    def __init__(self, redis_url: str | None) -> None:
+        self._redis_url = redis_url
+        self._waiters: set[asyncio.Event] = set()
+        self._unpublished = asyncio.Event()
+        self._newest = 0
+        self._hints = 0
+        self._tasks: list[asyncio.Task[None]] = []
+        self._redis: Redis | None = None
+
+    async def start(self) -> None:
+        """Begins to publish and to listen, if there is a Redis; returns at once."""
+        if self._redis_url is None:
+            return
+        self._redis = Redis.from_url(
+            self._redis_url, socket_connect_timeout=_TIMEOUT_S, socket_timeout=_TIMEOUT_S, decode_responses=True
+        )
+        self._tasks = [
+            asyncio.create_task(self._publish(self._redis), name="history-wake-publish"),
+            asyncio.create_task(self._listen(self._redis), name="history-wake-listen"),
+        ]
+
+    async def stop(self) -> None:
+        """Ends both and closes the connections."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+        if self._redis is not None:
+            with contextlib.suppress(RedisError, OSError):
+                await self._redis.aclose()
+            self._redis = None
+
+    def publish(self, position: int) -> None:
+        """Says that the history goes up to this position; never waits and never fails."""
+        self._newest = max(self._newest, position)
+        self._unpublished.set()
+        self._ring()
+
+    def heard(self) -> int:
+        """How many hints there have been: take it before reading, and give it to :meth:`wait`."""
+        return self._hints
+
+    async def wait(self, since: int, timeout_s: float = POLL_S) -> None:
+        """Returns at the next hint, at once if there has been one since, or after the time."""
+        if self._hints != since:
+            return
+        hint = asyncio.Event()
+        self._waiters.add(hint)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await hint.wait()
+        except TimeoutError:
+            pass
+        finally:
+            self._waiters.discard(hint)
+
+    def _ring(self) -> None:
+        self._hints += 1
+        for hint in self._waiters:
+            hint.set()
+
+    async def _publish(self, redis: Redis) -> None:
+        while True:
+            await self._unpublished.wait()
+            self._unpublished.clear()
+            try:
+                await redis.publish(CHANNEL, str(self._newest))
+            except (RedisError, OSError) as error:
+                log.warning("history.wake.not_published", error=type(error).__name__)
+                await asyncio.sleep(_RETRY_S)
+
+    async def _listen(self, redis: Redis) -> None:
+        while True:
+            try:
+                async with redis.pubsub(ignore_subscribe_messages=True) as pubsub:
+                    await pubsub.subscribe(CHANNEL)
+                    while True:
+                        if await pubsub.get_message(timeout=POLL_S) is not None:
+                            self._ring()
+            except (RedisError, OSError) as error:
+                log.warning("history.wake.not_heard", error=type(error).__name__)
+                await asyncio.sleep(_RETRY_S)
