@@ -36,6 +36,7 @@ class AlertJoined(Event, frozen=True, kw_only=True):
     severity: Plain
     rule: Plain
     ruleset_version: Plain
+    raised_by: Plain = ""
     raised_at: datetime
     paid_at: datetime
     arrived_at: datetime | None = None
@@ -50,6 +51,7 @@ class AlertRevised(Event, frozen=True, kw_only=True):
     against: Plain = ""
     verdict: Plain
     severity: Plain
+    raised_by: Plain = ""
     raised_at: datetime
     evidence: PersonalData
 
@@ -59,7 +61,15 @@ class AlertWithdrawn(Event, frozen=True, kw_only=True):
 
     wire_name: ClassVar[str] = "case.alert-withdrawn"
     alert_id: Plain
+    raised_by: Plain = ""
     raised_at: datetime
+
+
+class OwnerFound(Event, frozen=True, kw_only=True):
+    """The bank has said whose card it is; the case was opened without knowing."""
+
+    wire_name: ClassVar[str] = "case.owner-found"
+    customer_id: Plain
 
 
 class SeverityRaised(Event, frozen=True, kw_only=True):

@@ -19,7 +19,7 @@ class AlertState(Struct, frozen=True, kw_only=True):
     severity: str
     raised_at: datetime
     withdrawn: bool = False
-    heard: frozenset[tuple[str, str, str, str, str]] = frozenset()
+    heard: frozenset[str] = frozenset()
 
 
 class TaskState(Struct, frozen=True, kw_only=True):

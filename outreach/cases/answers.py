@@ -1,0 +1,123 @@
+"""What follows when somebody says whose the payments were: the customer by reply, or the operator who holds the task."""
+
+from outreach.cases import events as e
+from outreach.cases.card_actions import block_and_reissue, decline, hold, release_all
+from outreach.cases.commands import ConfirmPayments, DenyPayments, ReceiveReply, WrapUp
+from outreach.cases.contacts import acknowledge
+from outreach.cases.draft import Draft
+from outreach.cases.errors import Refused
+from outreach.cases.tasks import Reason, complete, require_holder, to_queue
+
+
+def receive_reply(draft: Draft, command: ReceiveReply) -> None:
+    """Records the reply, does what a reply may do by itself, and acknowledges it; each reply once."""
+    if command.reply_id in draft.state.replies:
+        return
+    draft.add(
+        e.ReplyReceived(reply_id=command.reply_id, channel=command.channel, meaning=command.meaning, text=command.text)
+    )
+    if command.meaning == "genuine":
+        _genuine_by_reply(draft)
+    elif command.meaning == "fraud":
+        _fraud_by_reply(draft)
+    elif command.meaning == "unclear":
+        to_queue(draft, Reason.READ_REPLY, front=True)
+    if command.meaning != "opt_out":
+        acknowledge(draft, command.reply_id, command.channel, "acknowledgement")
+    elif not command.confirmed_by_carrier:
+        acknowledge(draft, command.reply_id, command.channel, "opt_out_confirmation")
+
+
+def confirm(draft: Draft, command: ConfirmPayments) -> None:
+    """It was her. When every standing suspect is confirmed, the holds are released and the case is resolved."""
+    _check(draft, command)
+    if command.by == "reply":
+        _genuine_by_reply(draft)
+        return
+    state = draft.state
+    if any(state.denied.get(one) == "operator" for one in command.transactions):
+        raise Refused("denied_before", "an operator has said that it was not her; the card is blocked")
+    new = [one for one in dict.fromkeys(command.transactions) if state.confirmed.get(one) != "operator"]
+    if not new:
+        return
+    draft.add(e.PaymentsConfirmed(transactions=new, by="operator"))
+    if not draft.state.denied and draft.state.suspects <= draft.state.confirmed.keys():
+        _resolve_genuine(draft)
+
+
+def deny(draft: Draft, command: DenyPayments) -> None:
+    """It was not her: the payments are declined; at the operator's word the card is blocked and a new one ordered."""
+    _check(draft, command)
+    if command.by == "reply":
+        _fraud_by_reply(draft)
+        return
+    new = [one for one in dict.fromkeys(command.transactions) if draft.state.denied.get(one) != "operator"]
+    if not new:
+        return
+    draft.add(e.PaymentsDenied(transactions=new, by="operator"))
+    decline(draft, new)
+    block_and_reissue(draft, new)
+
+
+def wrap_up(draft: Draft, command: WrapUp) -> None:
+    """The operator is done: the task is completed, and the case resolved by what has been said in it."""
+    if draft.state.task is None and draft.state.wrapped_up_by == command.operator:
+        return
+    require_holder(draft, command.operator)
+    draft.add(e.WrappedUp(operator=command.operator, topics=command.topics, note=command.note))
+    complete(draft, command.operator)
+    state = draft.state
+    if state.denied:
+        if state.resolution != "fraud":
+            draft.add(e.CaseResolved(resolution="fraud"))
+    elif not state.resolution:
+        draft.add(e.CaseResolved(resolution="unanswered" if state.standing else "withdrawn"))
+
+
+def _check(draft: Draft, command: ConfirmPayments | DenyPayments) -> None:
+    if command.by == "operator":
+        require_holder(draft, command.operator)
+    if not command.transactions:
+        raise Refused("no_payments", "say which payments")
+    known = {alert.suspect for alert in draft.state.alerts.values()}
+    if not known.issuperset(command.transactions):
+        raise Refused("unknown_payment", "the case has no such suspect payment")
+
+
+def _genuine_by_reply(draft: Draft) -> None:
+    """She says by reply that it was her: enough to close, unless it is grave or there is more than she was told of."""
+    state = draft.state
+    if state.resolution in {"genuine", "withdrawn"}:
+        return
+    if state.resolution or state.denied:
+        to_queue(draft, Reason.READ_REPLY, front=True)
+        return
+    told = {one for contact in state.contacts.values() if contact.purpose == "alert" for one in contact.told}
+    new = sorted((state.suspects & told) - state.confirmed.keys())
+    if new:
+        draft.add(e.PaymentsConfirmed(transactions=new, by="reply"))
+    if state.gravest_standing == "high" or state.suspects - told:
+        to_queue(draft, Reason.CONFIRM_BY_PHONE, front=True)
+        return
+    _resolve_genuine(draft)
+    complete(draft)
+
+
+def _fraud_by_reply(draft: Draft) -> None:
+    """She says by reply that it was not her: the hold stays (or comes back), the payments are declined, a person acts."""
+    state = draft.state
+    if state.resolution == "fraud":
+        return
+    new = sorted(state.suspects - state.denied.keys())
+    if new:
+        draft.add(e.PaymentsDenied(transactions=new, by="reply"))
+        for card_id in dict.fromkeys(alert.card_id for alert in state.standing):
+            hold(draft, card_id)
+        decline(draft, new)
+    to_queue(draft, Reason.DENIED_BY_REPLY, front=True)
+
+
+def _resolve_genuine(draft: Draft) -> None:
+    release_all(draft)
+    if draft.state.resolution != "genuine":
+        draft.add(e.CaseResolved(resolution="genuine"))

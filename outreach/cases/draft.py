@@ -1,0 +1,18 @@
+"""A decision in the making: the events so far, and the case as they would leave it."""
+
+from infra.history.event import Event
+from outreach.cases.evolve import evolve
+from outreach.cases.state import CaseState
+
+
+class Draft:
+    """Collects the events of one decision; each next one is decided on the state after those before it."""
+
+    def __init__(self, state: CaseState) -> None:
+        self.state = state
+        self.events: list[Event] = []
+
+    def add(self, event: Event) -> None:
+        """Adds the event, and lets the state follow."""
+        self.events.append(event)
+        self.state = evolve(self.state, event)

@@ -1,0 +1,89 @@
+"""The operators' task: when there is one, why, and who holds it."""
+
+from enum import StrEnum
+
+from outreach.cases import events as e
+from outreach.cases.commands import ReturnTask, TakeTask, VerifyCaller, ViewData
+from outreach.cases.draft import Draft
+from outreach.cases.errors import Refused
+from outreach.cases.identity import task_id
+
+
+class Reason(StrEnum):
+    """Why an operator is needed; it picks the script."""
+
+    CALL_CUSTOMER = "call_customer"
+    REVIEW = "review"
+    UNKNOWN_OWNER = "unknown_owner"
+    NOT_REACHED = "not_reached"
+    DENIED_BY_REPLY = "denied_by_reply"
+    CONFIRM_BY_PHONE = "confirm_by_phone"
+    READ_REPLY = "read_reply"
+    CUSTOMER_CALLED = "customer_called"
+    ALERT_WITHDRAWN = "alert_withdrawn"
+    CARD_ACTION_FAILED = "card_action_failed"
+
+
+def to_queue(draft: Draft, reason: Reason, *, front: bool = False) -> None:
+    """Gives the open task this reason, or makes a task; a place at the front is not lost again."""
+    task = draft.state.task
+    if task is None:
+        number = draft.state.tasks + 1
+        made = task_id(draft.state.case_id, number)
+        draft.add(e.TaskCreated(task_id=made, reason=reason.value, front=front))
+        return
+    front = front or task.front
+    if (task.reason, task.front) != (reason.value, front):
+        draft.add(e.TaskMoved(task_id=task.task_id, reason=reason.value, front=front))
+
+
+def complete(draft: Draft, operator: str = "") -> None:
+    """Closes the open task, if there is one."""
+    if draft.state.task is not None:
+        draft.add(e.TaskCompleted(task_id=draft.state.task.task_id, operator=operator))
+
+
+def require_holder(draft: Draft, operator: str) -> None:
+    """Lets only the operator pass who has the task in hand.
+
+    Raises:
+        Refused: nobody has, or somebody else.
+    """
+    task = draft.state.task
+    if task is None or not operator or task.taken_by != operator:
+        raise Refused("not_holder", "take the task first")
+
+
+def take(draft: Draft, command: TakeTask) -> None:
+    """Gives the task to the operator; one operator at a time."""
+    task = draft.state.task
+    if task is None:
+        raise Refused("no_task", "nothing is left to do on this case")
+    if task.taken_by == command.operator:
+        return
+    if task.taken_by:
+        raise Refused("taken", "somebody else has the task in hand")
+    draft.add(e.TaskTaken(task_id=task.task_id, operator=command.operator))
+
+
+def give_back(draft: Draft, command: ReturnTask) -> None:
+    """Puts the task back into the queue; nothing if nobody holds it any more."""
+    task = draft.state.task
+    if task is None or not task.taken_by:
+        return
+    require_holder(draft, command.operator)
+    draft.add(e.TaskReturned(task_id=task.task_id, operator=command.operator, reason=command.reason))
+
+
+def view(draft: Draft, command: ViewData) -> None:
+    """Records the look, every one; unmasked only in the hands of who holds the task."""
+    task = draft.state.task
+    unmasked = task is not None and task.taken_by == command.operator
+    draft.add(e.DataViewed(operator=command.operator, screen=command.screen, unmasked=unmasked))
+
+
+def verify_caller(draft: Draft, command: VerifyCaller) -> None:
+    """Records that the operator is satisfied who is speaking."""
+    require_holder(draft, command.operator)
+    if (command.operator, command.method) not in draft.state.verified:
+        draft.add(e.CallerVerified(operator=command.operator, method=command.method))
