@@ -1,1 +1,1 @@
-"""Contact: what may be sent to whom, in which words, over which channel, and what came of it."""
+"""How the customer is told, and what she says: policy, templates, channels, replies."""

@@ -1,0 +1,1 @@
+"""The texts of the messages: data, a file a template; `outreach.contact.wording` reads them."""
