@@ -7,8 +7,8 @@ bytes, big-endian, two's complement) and its bytes; a missing one is the length 
     correlation_id, causation_id, payload, personal, key_id, previous_hash
 
 Numbers are eight bytes, big-endian; moments are whole microseconds since 1970-01-01T00:00:00Z as such a number; texts
-are UTF-8; ids are their sixteen bytes; ``payload`` and ``personal`` are the stored bytes, the latter still encrypted, so
-that destroying a key leaves the chain whole. The first event's ``previous_hash`` is 32 zero bytes.
+are UTF-8; ids are their sixteen bytes; ``payload`` and ``personal`` are the stored bytes, the latter still encrypted:
+destroying a key leaves the chain whole. The first event's ``previous_hash`` is 32 zero bytes.
 
 ``history.event_hash`` in schema.sql computes the same inside PostgreSQL; ``verify.py`` computes it here.
 """

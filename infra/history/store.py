@@ -45,7 +45,7 @@ _OPEN_WITHIN_S = 15.0
 _CONNECTION_WITHIN_S = 5.0
 
 _OPTIONS = (
-    "-c timezone=UTC -c lock_timeout=15s"
+    "-c timezone=UTC -c lock_timeout=15s -c search_path=views,public"
     # A process that is stopped in the middle of an append must not hold the writers' lock for as long as it is stopped.
     " -c idle_in_transaction_session_timeout=10s"
 )
@@ -153,7 +153,7 @@ class History:
         _check(writes, events)
         register(*{type(event.event) for _, event in events})
         halves = [split(event) for _, event in events]
-        async with self._transaction() as conn:
+        async with self.transaction() as conn:
             keys = await self._keys.for_writing(
                 conn,
                 {new.subject for (_, new), half in zip(events, halves, strict=True) if half.personal and new.subject},
@@ -215,7 +215,7 @@ class History:
         Raises:
             Unavailable: retryable.
         """
-        async with self._transaction() as conn:
+        async with self.transaction() as conn:
             return await _rows(conn, *_selection(after, limit, types))
 
     async def head(self) -> Head:
@@ -224,7 +224,7 @@ class History:
         Raises:
             Unavailable: retryable.
         """
-        async with self._transaction() as conn:
+        async with self.transaction() as conn:
             cursor = await conn.execute("SELECT position, hash FROM history.head")
             row = await cursor.fetchone()
         if row is None:
@@ -232,14 +232,19 @@ class History:
         return Head(*row)
 
     async def _read(self, where: str, values: tuple[Any, ...]) -> list[Recorded[Event]]:
-        async with self._transaction() as conn:
+        async with self.transaction() as conn:
             stored = await _rows(conn, where, values)
             wanted: set[UUID] = {row.key_id for row in stored if row.key_id is not None}
             keys = await self._keys.for_reading(conn, wanted)
         return [opened(row, keys) for row in stored]
 
     @asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[Connection]:
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """A transaction on a connection of the pool; committed when the block ends, rolled back when it raises.
+
+        Raises:
+            Unavailable: PostgreSQL is away, or went away meanwhile; whether the block was committed is then not known.
+        """
         try:
             async with self.pool.connection() as conn, conn.transaction():
                 yield conn
