@@ -20,7 +20,7 @@ from infra.settings import Settings
 
 @pytest.fixture(scope="session")
 def session_home() -> Iterator[Path]:
-    """A folder with a short path (Unix sockets) that pytest does not close to other accounts: root's PostgreSQL has one."""
+    """A folder with a short path (Unix sockets) that pytest does not close to other accounts (root's PostgreSQL)."""
     home = Path(tempfile.mkdtemp(prefix="ringback-tests-", dir="/tmp" if Path("/tmp").is_dir() else None))  # noqa: S108 - a random name
     yield home
     shutil.rmtree(home, ignore_errors=True)
