@@ -11,11 +11,13 @@ so that a role only declares its services and agents:
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -24,6 +26,7 @@ import uvloop
 from faust.transport.drivers import aiokafka as driver
 from faust.types import StreamT
 from faust.worker import Worker
+from mode.utils.queues import FlowControlEvent, ThrowableQueue
 
 from infra.settings import Settings
 from streams.topics import control_topic
@@ -50,7 +53,21 @@ class _Transport(driver.Transport):
 
 
 class App(faust.App):
-    """A Faust app with our transport."""
+    """A Faust app with our transport, whose channels keep what is in them.
+
+    Faust empties and stops every channel whenever the control topic's group is balanced anew (a broker that bounced is
+    enough). Nothing of ours comes through that group, so our channels stay open.
+    """
+
+    @cached_property
+    def _open(self) -> FlowControlEvent:
+        flow = FlowControlEvent(initially_suspended=False)
+        flow.resume()
+        return flow
+
+    def FlowControlQueue(self, maxsize: int | None = None, *, clear_on_resume: bool = False) -> Any:  # noqa: ARG002, N802 - Faust's
+        """A channel's queue, which no rebalance of the control topic stops or empties."""
+        return ThrowableQueue(maxsize=maxsize, flow_control=self._open, clear_on_resume=False)
 
     def _new_transport(self) -> Any:
         return _Transport(self.conf.broker_consumer, self)
@@ -120,6 +137,7 @@ def run(app: App) -> None:
         SystemExit: the app ended because of something that it did not understand (status 1); whoever started the
             process starts it again, and it goes on where its stored position is.
     """
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it says ten times a second that a broker is away
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
