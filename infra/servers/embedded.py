@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from infra.servers.addresses import Addresses, publish, withdraw
-from infra.servers.home import owned
+from infra.servers.home import forget_sockets, owned
 from infra.servers.kafka import kafka
 from infra.servers.postgres import postgres
 from infra.servers.process import ServerProcess, ServerSpec
@@ -40,7 +40,7 @@ class EmbeddedServers:
             raise ValueError(f"unknown servers: {', '.join(sorted(unknown))}")
         self.home = home.expanduser().absolute()
         self.which = which
-        self._others = others or Addresses(postgres_url="", redis_url="", kafka_servers="")
+        self.others = others or Addresses(postgres_url="", redis_url="", kafka_servers="")
         self._durable = durable
         self._processes: dict[str, ServerProcess] = {}
         self._addresses: Addresses | None = None
@@ -66,14 +66,15 @@ class EmbeddedServers:
             NotInstalled: a wheel is missing.
         """
         self._held.enter_context(owned(self.home))
+        self._held.callback(forget_sockets, self.home)
         self._held.callback(self._stop_all)
         try:
             with ThreadPoolExecutor(max_workers=len(ALL)) as pool:
                 found = dict(zip(sorted(self.which), pool.map(self._start_one, sorted(self.which)), strict=True))
             self._addresses = Addresses(
-                postgres_url=found.get("postgres", self._others.postgres_url),
-                redis_url=found.get("redis", self._others.redis_url),
-                kafka_servers=found.get("kafka", self._others.kafka_servers),
+                postgres_url=found.get("postgres", self.others.postgres_url),
+                redis_url=found.get("redis", self.others.redis_url),
+                kafka_servers=found.get("kafka", self.others.kafka_servers),
             )
             publish(self.home, self._addresses)
             self._held.callback(withdraw, self.home)
@@ -149,8 +150,8 @@ def embedded(home: Path, *, which: frozenset[str] = ALL, durable: bool = True) -
         yield servers.addresses
 
 
-def from_settings(settings: Settings) -> EmbeddedServers | None:
-    """The embedded servers that the settings leave to us, not started; None when every address is given."""
+def from_settings(settings: Settings) -> EmbeddedServers:
+    """Those servers, not started, whose address the settings do not give; none of them when all are given."""
     named = Addresses(
         postgres_url=settings.postgres_url or "",
         redis_url=settings.redis_url or "",
@@ -158,19 +159,18 @@ def from_settings(settings: Settings) -> EmbeddedServers | None:
     )
     given = {"postgres": named.postgres_url, "redis": named.redis_url, "kafka": named.kafka_servers}
     missing = frozenset(name for name, address in given.items() if not address)
-    return EmbeddedServers(settings.home, which=missing, others=named) if missing else None
+    return EmbeddedServers(settings.home, which=missing, others=named)
 
 
 @contextlib.contextmanager
 def resolve(settings: Settings) -> Iterator[Addresses]:
-    """The addresses that the settings give, and embedded servers for those they do not, while the block lasts."""
+    """The addresses that the settings give, and embedded servers for those they do not, while the block lasts.
+
+    When all are given, nothing starts and the home is not touched.
+    """
     servers = from_settings(settings)
-    if servers is None:
-        yield Addresses(
-            postgres_url=settings.postgres_url or "",
-            redis_url=settings.redis_url or "",
-            kafka_servers=settings.kafka_servers or "",
-        )
+    if not servers.which:
+        yield servers.others
         return
     with servers:
         yield servers.addresses

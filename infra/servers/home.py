@@ -67,7 +67,7 @@ def socket_folder(home: Path, server: str, longest_name: str) -> Path:
     """A folder for a server's Unix socket that only this user can enter: in the home, else in the temporary folder.
 
     A home whose path is too long for a socket gets a folder under ``/tmp`` (or the system's temporary folder) that is
-    named by a hash of the home.
+    named by a hash of the home; ``forget_sockets`` removes it.
 
     Raises:
         ServersError: somebody else made that folder.
@@ -76,9 +76,7 @@ def socket_folder(home: Path, server: str, longest_name: str) -> Path:
     if len(os.fsencode(inside / longest_name)) <= SOCKET_PATH_LIMIT:
         inside.mkdir(mode=0o700, exist_ok=True)
         return inside
-    digest = hashlib.sha256(os.fsencode(home.resolve())).hexdigest()[:16]
-    base = Path("/tmp") if Path("/tmp").is_dir() else Path(tempfile.gettempdir())  # noqa: S108 - owner checked below
-    outside = base / f"ringback-{os.geteuid()}-{digest}-{server}"
+    outside = _outside(home, server)
     outside.mkdir(mode=0o700, exist_ok=True)
     found = outside.lstat()
     allowed = {os.geteuid()} | ({account.pw_uid} if (account := server_account()) else set())
@@ -88,6 +86,18 @@ def socket_folder(home: Path, server: str, longest_name: str) -> Path:
         )
     outside.chmod(0o700)
     return outside
+
+
+def forget_sockets(home: Path) -> None:
+    """Removes the folders for sockets that are not in the home; call it when the servers have stopped."""
+    for server in ("postgres", "redis"):
+        shutil.rmtree(_outside(home, server), ignore_errors=True)
+
+
+def _outside(home: Path, server: str) -> Path:
+    digest = hashlib.sha256(os.fsencode(home.resolve())).hexdigest()[:16]
+    base = Path("/tmp") if Path("/tmp").is_dir() else Path(tempfile.gettempdir())  # noqa: S108 - its owner is checked
+    return base / f"ringback-{os.geteuid()}-{digest}-{server}"
 
 
 def server_account() -> pwd.struct_passwd | None:

@@ -136,7 +136,7 @@ def test_a_url_in_the_settings_stands_in_for_a_server(home: Path, servers: Addre
 def test_nothing_embedded_starts_when_every_url_is_given(home: Path) -> None:
     named = Addresses(postgres_url="postgresql://db/", redis_url="redis://cache", kafka_servers="broker:9092")
     settings = Settings(home=home, **vars(named))
-    assert from_settings(settings) is None
+    assert not from_settings(settings).which
     with resolve(settings) as addresses:
         assert addresses == named
     assert not home.exists()

@@ -1,0 +1,53 @@
+"""``ringback work ROLE``: one role in this process, for running many."""
+
+import importlib
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from infra.cli.connected import connected_settings
+from infra.cli.parent import end_with_parent
+from infra.settings import Settings
+from infra.telemetry import configure
+from rules.card_number import mask_card_numbers
+
+
+class Role(StrEnum):
+    """The roles that work on the servers; the web process is ``ringback serve``."""
+
+    DETECTION = "detection"
+    CASEWORK = "casework"
+    OUTREACH = "outreach"
+    RELAY = "relay"
+    CARDS = "cards"
+    REHEARSAL = "rehearsal"
+
+
+MODULES = {
+    "detection": "streams.detection.worker",
+    "casework": "streams.casework",
+    "outreach": "streams.contact",
+    "relay": "streams.relay",
+    "cards": "streams.cards",
+    "rehearsal": "streams.rehearsal.server",
+    "web": "streams.web",
+}
+"""Where each role's ``run(settings)`` lives; it blocks until SIGTERM or SIGINT."""
+
+
+def work(role: Annotated[Role, typer.Argument(help="What to do.", show_default=False)]) -> None:
+    """Runs one role until it is told to stop; addresses come from the settings, else from what runs in the home."""
+    run_role(role.value)
+
+
+def run_role(role: str, settings: Settings | None = None) -> None:
+    """Runs a role in this process until SIGTERM or SIGINT.
+
+    Raises:
+        NothingRunning: an address is missing and nothing runs in the home.
+    """
+    end_with_parent()
+    resolved = connected_settings(settings)
+    configure(resolved, role=role, mask_numbers=mask_card_numbers)
+    importlib.import_module(MODULES[role]).run(resolved)
