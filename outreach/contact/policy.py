@@ -131,7 +131,7 @@ def _basis(wish: Wish) -> LegalBasis:
 
 def _usable(wish: Wish) -> bool:
     pattern = _MAILBOX if wish.channel == "email" else _E164
-    return pattern.fullmatch(wish.address) is not None
+    return wish.address.isascii() and pattern.fullmatch(wish.address) is not None
 
 
 def _too_long(wish: Wish, basis: LegalBasis) -> bool:
