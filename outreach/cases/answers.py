@@ -1,4 +1,4 @@
-"""What follows when somebody says whose the payments were: the customer by reply, or the operator who holds the task."""
+"""What follows when somebody says whose the payments were: the customer by reply, or the operator with the task."""
 
 from outreach.cases import events as e
 from outreach.cases.card_actions import block_and_reissue, decline, hold, release_all
@@ -104,7 +104,7 @@ def _genuine_by_reply(draft: Draft) -> None:
 
 
 def _fraud_by_reply(draft: Draft) -> None:
-    """She says by reply that it was not her: the hold stays (or comes back), the payments are declined, a person acts."""
+    """She says by reply that it was not her: the hold stays or comes back, the payments are declined, a person acts."""
     state = draft.state
     if state.resolution == "fraud":
         return

@@ -4,15 +4,19 @@ A row holds the moment from which is counted, not the moment at which it is due:
 setting, so that the rows are the same whatever the settings are.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from msgspec import Struct
 from psycopg import AsyncConnection
+from psycopg.rows import class_row
 
+from infra.history.event import Event, Recorded
 from infra.settings import Settings
+from outreach.cases import events as e
+from outreach.cases.evolve import DELIVERED, LOST
 
 
 class DueKind(StrEnum):
@@ -31,12 +35,16 @@ class DueKind(StrEnum):
 
 
 class DueRow(Struct, frozen=True, kw_only=True):
-    """One thing that is waited for. ``position``: of the event that began the wait, a good cause for the command."""
+    """One thing that is waited for. ``position``: of the event that began the wait, a good cause for the command.
+
+    ``operator``: who holds the task, of ``hand-over``; else empty.
+    """
 
     kind: DueKind
     since: datetime
     case_id: str
     subject_id: str
+    operator: str
     position: int
 
 
@@ -51,13 +59,157 @@ def waits(settings: Settings) -> dict[DueKind, timedelta]:
     }
 
 
+class Due:
+    """The projection. A wait that is over keeps its row, so that what comes late does not begin it again."""
+
+    name: str = "due"
+    version: int = 1
+    tables: tuple[str, ...] = ("due",)
+    ddl: str = """
+    CREATE TABLE views.due (
+        kind text NOT NULL, subject_id text NOT NULL, case_id text NOT NULL, operator text NOT NULL DEFAULT '',
+        since timestamptz, position bigint NOT NULL, over boolean NOT NULL DEFAULT false,
+        PRIMARY KEY (kind, subject_id)
+    );
+    CREATE INDEX due_by_since ON views.due (kind, since) WHERE NOT over;
+    CREATE INDEX due_by_case ON views.due (case_id) WHERE NOT over;
+    """
+
+    async def apply(self, conn: AsyncConnection[Any], recorded: Recorded[Event]) -> None:
+        """Begins, renews and ends the waits."""
+        wait = _Waits(conn, recorded)
+        match recorded.event:
+            case e.CardActionRequested(command_id=named) | e.CardActionSent(command_id=named):
+                await wait.begin(DueKind.CARD_ANSWER, named)
+            case e.CardActionAnswered(command_id=named) | e.CardActionFailed(command_id=named):
+                await wait.end(DueKind.CARD_ANSWER, named)
+            case e.TaskTaken() as taken:
+                await wait.begin(DueKind.HAND_OVER, taken.task_id, operator=taken.operator)
+            case e.TaskReturned(task_id=named) | e.TaskCompleted(task_id=named):
+                await wait.end(DueKind.HAND_OVER, named)
+            case e.CallReceived() | e.PaymentsConfirmed() | e.PaymentsDenied() | e.CaseResolved():
+                await wait.end_of_case(DueKind.SILENCE)
+            case e.ReplyReceived(meaning=meaning) if meaning not in {"opt_out", "opt_in"}:
+                await wait.end_of_case(DueKind.SILENCE)
+            case _:
+                await _follow_contact(wait, recorded.event)
+        await wait.see_operator()
+
+
+async def _follow_contact(wait: "_Waits", event: Event) -> None:
+    match event:
+        case e.ContactIntended() as intended:
+            await wait.begin(DueKind.OUTCOME, intended.contact_id)
+            if intended.purpose == "alert":
+                await wait.foresee(DueKind.SILENCE, intended.contact_id)
+        case e.ContactUnknown(contact_id=named):
+            await wait.begin(DueKind.OUTCOME, named)
+        case e.ContactAccepted() as accepted:
+            await wait.end(DueKind.OUTCOME, accepted.contact_id)
+            await wait.start_foreseen(DueKind.SILENCE, accepted.contact_id)
+            if accepted.channel == "sms":
+                await wait.begin_once(DueKind.DELIVERY, accepted.contact_id)
+        case e.ContactFailed(contact_id=named):
+            for kind in (DueKind.OUTCOME, DueKind.DELIVERY, DueKind.SILENCE):
+                await wait.end(kind, named)
+        case _:
+            await _follow_arrival(wait, event)
+
+
+async def _follow_arrival(wait: "_Waits", event: Event) -> None:
+    match event:
+        case e.DeliveryReported() as reported if reported.status in DELIVERED | LOST:
+            await wait.end(DueKind.DELIVERY, reported.contact_id)
+            if reported.status in LOST:
+                await wait.end(DueKind.SILENCE, reported.contact_id)
+        case e.SilenceNoted(contact_id=named):
+            await wait.end(DueKind.SILENCE, named)
+        case _:
+            pass
+
+
+class _Waits:
+    """The rows that one event changes."""
+
+    def __init__(self, conn: AsyncConnection[Any], recorded: Recorded[Event]) -> None:
+        self._conn = conn
+        self._at = recorded.occurred_at
+        self._position = recorded.position
+        self._case_id = recorded.stream.removeprefix("case-")
+        self._actor = recorded.actor
+
+    async def begin(self, kind: DueKind, subject_id: str, *, operator: str = "") -> None:
+        """Waits from now on, whatever was before."""
+        await self._conn.execute(
+            "INSERT INTO views.due (kind, subject_id, case_id, operator, since, position) VALUES (%s,%s,%s,%s,%s,%s)"
+            " ON CONFLICT (kind, subject_id) DO UPDATE SET since = excluded.since, position = excluded.position,"
+            " operator = excluded.operator, over = false",
+            (kind.value, subject_id, self._case_id, operator, self._at, self._position),
+        )
+
+    async def begin_once(self, kind: DueKind, subject_id: str) -> None:
+        """Waits from now on, unless it is waited for, or was, already."""
+        await self._insert(kind, subject_id, since=self._at, over=False)
+
+    async def foresee(self, kind: DueKind, subject_id: str) -> None:
+        """Will be waited for once it is started."""
+        await self._insert(kind, subject_id, since=None, over=False)
+
+    async def start_foreseen(self, kind: DueKind, subject_id: str) -> None:
+        """Waits from now on for what was foreseen, unless it is over."""
+        await self._conn.execute(
+            "UPDATE views.due SET since = %s, position = %s"
+            " WHERE kind = %s AND subject_id = %s AND since IS NULL AND NOT over",
+            (self._at, self._position, kind.value, subject_id),
+        )
+
+    async def end(self, kind: DueKind, subject_id: str) -> None:
+        """Waits no more, and not later either unless it begins anew."""
+        await self._conn.execute(
+            "INSERT INTO views.due (kind, subject_id, case_id, position, over) VALUES (%s, %s, %s, %s, true)"
+            " ON CONFLICT (kind, subject_id) DO UPDATE SET over = true",
+            (kind.value, subject_id, self._case_id, self._position),
+        )
+
+    async def end_of_case(self, kind: DueKind) -> None:
+        """Waits no more for anything of the kind in the case."""
+        await self._conn.execute(
+            "UPDATE views.due SET over = true WHERE kind = %s AND case_id = %s AND NOT over",
+            (kind.value, self._case_id),
+        )
+
+    async def see_operator(self) -> None:
+        """Whatever the operator does on the case is a sign of life."""
+        if self._actor.startswith("operator:"):
+            await self._conn.execute(
+                "UPDATE views.due SET since = %s WHERE kind = %s AND case_id = %s AND operator = %s AND NOT over",
+                (self._at, DueKind.HAND_OVER.value, self._case_id, self._actor.removeprefix("operator:")),
+            )
+
+    async def _insert(self, kind: DueKind, subject_id: str, *, since: datetime | None, over: bool) -> None:
+        await self._conn.execute(
+            "INSERT INTO views.due (kind, subject_id, case_id, since, position, over) VALUES (%s, %s, %s, %s, %s, %s)"
+            " ON CONFLICT (kind, subject_id) DO NOTHING",
+            (kind.value, subject_id, self._case_id, since, self._position, over),
+        )
+
+
 async def overdue(
     conn: AsyncConnection[Any],
     now: datetime,
-    waits: dict[DueKind, timedelta],
+    waits: Mapping[DueKind, timedelta],
     *,
     kinds: Collection[DueKind] = tuple(DueKind),
     limit: int = 200,
 ) -> list[DueRow]:
     """What of these kinds has been waited for long enough, longest first."""
-    raise NotImplementedError
+    found: list[DueRow] = []
+    async with conn.cursor(row_factory=class_row(DueRow)) as cursor:
+        for kind in kinds:
+            await cursor.execute(
+                "SELECT kind, since, case_id, subject_id, operator, position FROM views.due"
+                " WHERE kind = %s AND NOT over AND since <= %s ORDER BY since, subject_id LIMIT %s",
+                (kind.value, now - waits[kind], limit),
+            )
+            found += await cursor.fetchall()
+    return sorted(found, key=lambda row: (row.since, row.subject_id))[:limit]

@@ -5,7 +5,7 @@ class CaseError(Exception):
     """Root of the errors of this package."""
 
 
-class Refused(CaseError):  # noqa: N818 - the case's answer, in the word that the desk uses
+class Refused(CaseError):
     """The case does not do what was asked; nothing was recorded. Trying again gives the same answer.
 
     Attributes:
@@ -19,5 +19,5 @@ class Refused(CaseError):  # noqa: N818 - the case's answer, in the word that th
         self.reason = reason
 
 
-class Busy(CaseError):  # noqa: N818 - a state of the others, not a fault
+class Busy(CaseError):
     """Others wrote to the same streams again and again; nothing was recorded. Retryable."""

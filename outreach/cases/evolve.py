@@ -27,9 +27,9 @@ def evolve(state: CaseState, event: Event) -> CaseState:
     return state if step is None else step(state, event)
 
 
-def replay(events: Iterable[Event]) -> CaseState:
-    """The case after all of these events, oldest first."""
-    state = CaseState()
+def replay(events: Iterable[Event], onto: CaseState | None = None) -> CaseState:
+    """The case after all of these events, oldest first; from its beginning, or from a state."""
+    state = onto or CaseState()
     for event in events:
         state = evolve(state, event)
     return state

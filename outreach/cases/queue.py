@@ -5,6 +5,11 @@ from typing import Any
 
 from msgspec import Struct
 from psycopg import AsyncConnection
+from psycopg.rows import class_row
+
+from infra.history.event import Event, Recorded
+from outreach.cases import events as e
+from outreach.customers.events import CustomerRecorded
 
 
 class QueueRow(Struct, frozen=True, kw_only=True):
@@ -22,11 +27,6 @@ class QueueRow(Struct, frozen=True, kw_only=True):
     taken_at: datetime | None
 
 
-async def waiting(conn: AsyncConnection[Any], *, limit: int = 500) -> list[QueueRow]:
-    """The open tasks in the order in which to take them: front ones first, then the oldest; taken ones at the end."""
-    raise NotImplementedError
-
-
 class QueueSummary(Struct, frozen=True, kw_only=True):
     """The queue in figures. ``oldest`` is when the longest waiting task came; None where none waits."""
 
@@ -36,6 +36,106 @@ class QueueSummary(Struct, frozen=True, kw_only=True):
     oldest: datetime | None
 
 
+class Queue:
+    """The projection: a row an open task, beside what the list shows of its case and customer."""
+
+    name: str = "queue"
+    version: int = 1
+    tables: tuple[str, ...] = ("queue", "queue_cases", "queue_languages")
+    ddl: str = """
+    CREATE TABLE views.queue (
+        task_id text PRIMARY KEY, case_id text NOT NULL, reason text NOT NULL, front boolean NOT NULL,
+        created_at timestamptz NOT NULL, taken_by text NOT NULL DEFAULT '', taken_at timestamptz
+    );
+    CREATE TABLE views.queue_cases (
+        case_id text PRIMARY KEY, case_code text NOT NULL, customer_id text NOT NULL, severity text NOT NULL DEFAULT ''
+    );
+    CREATE TABLE views.queue_languages (customer_id text PRIMARY KEY, language text NOT NULL);
+    """
+
+    async def apply(self, conn: AsyncConnection[Any], recorded: Recorded[Event]) -> None:
+        """Follows the tasks."""
+        case_id = recorded.stream.removeprefix("case-")
+        match recorded.event:
+            case CustomerRecorded(customer_id=customer_id, language=language):
+                await conn.execute(
+                    "INSERT INTO views.queue_languages VALUES (%s, %s)"
+                    " ON CONFLICT (customer_id) DO UPDATE SET language = excluded.language",
+                    (customer_id, language),
+                )
+            case e.CaseOpened() as opened:
+                await conn.execute(
+                    "INSERT INTO views.queue_cases (case_id, case_code, customer_id) VALUES (%s, %s, %s)",
+                    (case_id, opened.case_code, opened.customer_id),
+                )
+            case e.OwnerFound(customer_id=customer_id):
+                await conn.execute(
+                    "UPDATE views.queue_cases SET customer_id = %s WHERE case_id = %s", (customer_id, case_id)
+                )
+            case e.AlertJoined(severity=severity):
+                await conn.execute(
+                    "UPDATE views.queue_cases SET severity = %s WHERE case_id = %s AND severity = ''",
+                    (severity, case_id),
+                )
+            case e.SeverityRaised(severity=severity):
+                await conn.execute("UPDATE views.queue_cases SET severity = %s WHERE case_id = %s", (severity, case_id))
+            case _:
+                await _follow_task(conn, case_id, recorded)
+
+
+async def _follow_task(conn: AsyncConnection[Any], case_id: str, recorded: Recorded[Event]) -> None:
+    match recorded.event:
+        case e.TaskCreated() as created:
+            await conn.execute(
+                "INSERT INTO views.queue (task_id, case_id, reason, front, created_at) VALUES (%s, %s, %s, %s, %s)",
+                (created.task_id, case_id, created.reason, created.front, recorded.occurred_at),
+            )
+        case e.TaskMoved() as moved:
+            await conn.execute(
+                "UPDATE views.queue SET reason = %s, front = %s WHERE task_id = %s",
+                (moved.reason, moved.front, moved.task_id),
+            )
+        case e.TaskTaken() as taken:
+            await conn.execute(
+                "UPDATE views.queue SET taken_by = %s, taken_at = %s WHERE task_id = %s",
+                (taken.operator, recorded.occurred_at, taken.task_id),
+            )
+        case e.TaskReturned(task_id=task_id):
+            await conn.execute("UPDATE views.queue SET taken_by = '', taken_at = NULL WHERE task_id = %s", (task_id,))
+        case e.TaskCompleted(task_id=task_id):
+            await conn.execute("DELETE FROM views.queue WHERE task_id = %s", (task_id,))
+        case _:
+            pass
+
+
+async def waiting(conn: AsyncConnection[Any], *, limit: int = 500) -> list[QueueRow]:
+    """The open tasks in the order in which to take them: front ones first, then the oldest; taken ones at the end."""
+    async with conn.cursor(row_factory=class_row(QueueRow)) as cursor:
+        await cursor.execute(
+            """
+            SELECT q.task_id, q.case_id, c.case_code, q.reason, q.front, c.severity,
+                   coalesce(l.language, '') AS language, q.created_at, q.taken_by, q.taken_at
+              FROM views.queue q
+              JOIN views.queue_cases c USING (case_id)
+              LEFT JOIN views.queue_languages l USING (customer_id)
+             ORDER BY q.taken_by <> '', q.front DESC, q.created_at, q.task_id
+             LIMIT %s
+            """,
+            (limit,),
+        )
+        return await cursor.fetchall()
+
+
 async def summary(conn: AsyncConnection[Any]) -> QueueSummary:
     """How many wait, how many are in hand, and since when the oldest waits."""
-    raise NotImplementedError
+    async with conn.cursor(row_factory=class_row(QueueSummary)) as cursor:
+        await cursor.execute(
+            """
+            SELECT count(*) FILTER (WHERE taken_by = '') AS waiting, count(*) FILTER (WHERE taken_by <> '') AS taken,
+                   count(*) FILTER (WHERE taken_by = '' AND front) AS front,
+                   min(created_at) FILTER (WHERE taken_by = '') AS oldest
+              FROM views.queue
+            """
+        )
+        found = await cursor.fetchone()
+        return found or QueueSummary(waiting=0, taken=0, front=0, oldest=None)

@@ -1,19 +1,34 @@
 """The cases on the history: a command in, the events that it gives appended under the version it was decided on."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Sequence
+from typing import Final
 
 from msgspec import Struct
-from psycopg import AsyncConnection
 
 from infra.clock import Clock
-from infra.history.event import Event, Recorded
-from infra.history.store import History
+from infra.history.errors import Conflict, PartlyRecorded
+from infra.history.event import Event, NewEvent, Recorded, derived_id
+from infra.history.registry import register
+from infra.history.store import NO_STREAM, History, StreamWrite, Within
+from infra.metrics import CASES_OPENED, CASES_RESOLVED
+from outreach.cases import events as e
 from outreach.cases.alert import Alert
-from outreach.cases.commands import Command
+from outreach.cases.commands import AssignOwner, Command, ReceiveAlert, ReviseAlert, WithdrawAlert
+from outreach.cases.decide import decide
+from outreach.cases.errors import Busy, Refused
+from outreach.cases.evolve import replay
+from outreach.cases.identity import case_id_for, case_stream, index_stream, subject_of
 from outreach.cases.state import CaseState
+from outreach.customers import events as customer_events
+from outreach.customers.index import Index, read_index
+from outreach.customers.ownership import owner_of
 
-Within = Callable[[AsyncConnection[Any]], Awaitable[None]]
+register(e, customer_events)
+
+_TRIES: Final = 50
+"""As often is a command decided anew because somebody else wrote to the case in between."""
+
+_CASEWORK: Final = "system:casework"
 
 
 class Handled(Struct, frozen=True, kw_only=True):
@@ -53,16 +68,193 @@ class Cases:
             Busy: without ``expected``, the case moved on again and again. Retryable.
             Unavailable: the history is away. Retryable.
         """
-        raise NotImplementedError
+        for _ in range(_TRIES):
+            state, version = await self.load(case_id)
+            if expected is not None and expected != version:
+                raise Conflict(case_stream(case_id), expected, version)
+            events = decide(state, command)
+            case = self._write(case_id, state, events, version, actor=actor, cause=cause)
+            writes = [case, *self._release(case_id, state, events, actor=actor, cause=cause)] if events else []
+            try:
+                appended = await self._history.append(*writes, within=within)
+            except Conflict:
+                if expected is not None:
+                    raise
+                continue
+            except PartlyRecorded:  # the cause was handled before, when the case was another
+                await self._history.append(within=within)
+                return await self._unchanged(case_id)
+            if appended.repeated or not events:
+                return await self._unchanged(case_id) if appended.repeated else _nothing(state, version)
+            _count(state, events)
+            after = replay(events, state)
+            return Handled(version=appended.versions[case.stream], events=events, state=after)
+        raise Busy(f"case {case_id} moved on {_TRIES} times while a command was decided")
 
     async def load(self, case_id: str) -> tuple[CaseState, int]:
         """The case and its version; the default state and 0 where there is none."""
-        raise NotImplementedError
+        recorded = await self.timeline(case_id)
+        return replay(one.event for one in recorded), recorded[-1].version if recorded else 0
 
-    async def timeline(self, case_id: str) -> list[Recorded[Any]]:
+    async def timeline(self, case_id: str) -> list[Recorded[Event]]:
         """Every event of the case, oldest first."""
-        raise NotImplementedError
+        return await self._history.read_stream(case_stream(case_id))
 
     async def receive_alert(self, alert: Alert, *, within: Within | None = None) -> str | None:
-        """Opens, joins or amends the case that the alert belongs to; answers its id, or None where none is meant."""
-        raise NotImplementedError
+        """Opens, joins or amends the case that the alert belongs to; answers its id, or None where none is meant.
+
+        None: a shadow alert, or one taken back before it ever made a case. A card that nobody owns gets a case of
+        its own, without contact.
+
+        Raises:
+            Busy: others wrote to the same customer again and again. Retryable.
+            Unavailable: the history is away. Retryable.
+        """
+        if alert.mode != "live":
+            await self._history.append(within=within)
+            return None
+        for _ in range(_TRIES):
+            owner = await owner_of(self._history, alert.card_id) or ""
+            index = await read_index(self._history, index_stream(owner, alert.card_id))
+            filed = index.filed.get(alert.alert_id)
+            if filed is None and owner:  # it may have come before its owner was known
+                before = await read_index(self._history, index_stream("", alert.card_id))
+                filed = before.filed.get(alert.alert_id)
+            if filed is not None:
+                await self._amend(filed, alert, within)
+                return filed
+            if alert.status == "withdrawn":
+                await self._history.append(within=within)
+                return None
+            try:
+                return await self._file(alert, owner, index, within)
+            except Conflict:
+                continue
+        raise Busy(f"alert {alert.alert_id} found its customer's stream moving {_TRIES} times")
+
+    async def adopt(self, card_id: str, customer_id: str, *, cause: str) -> str | None:
+        """Gives the open case of a card that nobody owned to the customer who turned out to own it.
+
+        A customer who has an open case keeps that one alone; the other stays with the operators.
+
+        Returns:
+            The case's id; None where there was none to give.
+        """
+        for _ in range(_TRIES):
+            unowned = await read_index(self._history, index_stream("", card_id))
+            if not unowned.open_case:
+                return None
+            index = await read_index(self._history, index_stream(customer_id, card_id))
+            if index.open_case:
+                return None
+            case_id = unowned.open_case
+            state, version = await self.load(case_id)
+            try:
+                events = decide(state, AssignOwner(customer_id=customer_id))
+            except Refused:
+                return None
+            meta = {"actor": _CASEWORK, "cause": cause}
+            filings = [filing for alert_id in state.alerts for filing in _filing(alert_id, case_id)]
+            try:
+                await self._history.append(
+                    self._write(case_id, state, events, version, **meta),
+                    self._index_write(unowned, [customer_events.CaseReleased(case_id=case_id)], case_id, **meta),
+                    self._index_write(index, [customer_events.CaseNamed(case_id=case_id), *filings], case_id, **meta),
+                )
+            except Conflict:
+                continue
+            except PartlyRecorded:
+                return None
+            return case_id
+        raise Busy(f"the case of card {card_id} moved on {_TRIES} times")
+
+    async def _amend(self, case_id: str, alert: Alert, within: Within | None) -> None:
+        command: Command
+        if alert.status == "withdrawn":
+            command = WithdrawAlert(alert=alert)
+        elif alert.status == "revised":
+            command = ReviseAlert(alert=alert)
+        else:
+            command = ReceiveAlert(case_id=case_id, customer_id="", alert=alert)
+        await self.handle(case_id, command, actor=_CASEWORK, cause=_cause(alert), within=within)
+
+    async def _file(self, alert: Alert, owner: str, index: Index, within: Within | None) -> str:
+        case_id = index.open_case or case_id_for(alert.alert_id)
+        state, version = await self.load(case_id) if index.open_case else (CaseState(), NO_STREAM)
+        command = ReceiveAlert(case_id=case_id, customer_id=owner, alert=alert)
+        events = decide(state, command)
+        named: list[Event] = [] if index.open_case else [customer_events.CaseNamed(case_id=case_id)]
+        named += _filing(alert.alert_id, case_id)
+        meta = {"actor": _CASEWORK, "cause": _cause(alert)}
+        after = replay(events, state)
+        await self._history.append(
+            self._index_write(index, named, case_id, **meta),
+            self._write(case_id, after, events, version, **meta),
+            within=within,
+        )
+        _count(state, events)
+        return case_id
+
+    def _write(
+        self, case_id: str, state: CaseState, events: Sequence[Event], version: int, *, actor: str, cause: str
+    ) -> StreamWrite:
+        subject = subject_of(state.customer_id, state.card_id)
+        new = self._new(case_stream(case_id), events, case_id, subject=subject, actor=actor, cause=cause)
+        return StreamWrite(case_stream(case_id), new, version)
+
+    def _index_write(
+        self, index: Index, events: Sequence[Event], case_id: str, *, actor: str, cause: str
+    ) -> StreamWrite:
+        new = self._new(index.stream, events, case_id, subject=None, actor=actor, cause=cause)
+        return StreamWrite(index.stream, new, index.version)
+
+    def _release(
+        self, case_id: str, state: CaseState, events: Sequence[Event], *, actor: str, cause: str
+    ) -> list[StreamWrite]:
+        """With the first resolution the customer has no open case any more."""
+        if state.resolution or not any(isinstance(event, e.CaseResolved) for event in events):
+            return []
+        stream = index_stream(state.customer_id, state.card_id)
+        released = customer_events.CaseReleased(case_id=case_id)
+        return [StreamWrite(stream, self._new(stream, [released], case_id, subject=None, actor=actor, cause=cause))]
+
+    def _new(
+        self, stream: str, events: Sequence[Event], case_id: str, *, subject: str | None, actor: str, cause: str
+    ) -> list[NewEvent]:
+        now = self._clock()
+        return [
+            NewEvent(
+                event=event,
+                event_id=derived_id(cause, stream, event.wire_name, index),
+                occurred_at=now,
+                actor=actor,
+                subject=subject,
+                correlation_id=case_id,
+                causation_id=cause,
+            )
+            for index, event in enumerate(events)
+        ]
+
+    async def _unchanged(self, case_id: str) -> Handled:
+        return _nothing(*await self.load(case_id))
+
+
+def _nothing(state: CaseState, version: int) -> Handled:
+    return Handled(version=version, events=[], state=state)
+
+
+def _filing(alert_id: str, case_id: str) -> list[Event]:
+    return [customer_events.AlertFiled(alert_id=alert_id, case_id=case_id)]
+
+
+def _cause(alert: Alert) -> str:
+    said = [alert.alert_id, alert.status, alert.raised_by, alert.verdict, alert.severity, alert.against or ""]
+    return f"alert:{derived_id(*said, alert.raised_at.isoformat())}"
+
+
+def _count(before: CaseState, events: Sequence[Event]) -> None:
+    for event in events:
+        if isinstance(event, e.CaseOpened):
+            CASES_OPENED.inc()
+        elif isinstance(event, e.CaseResolved) and not before.resolution:
+            CASES_RESOLVED.labels(event.resolution).inc()

@@ -21,6 +21,7 @@ class CustomerRecorded(Event, frozen=True, kw_only=True):
     jurisdiction: Plain = "US"
     consents: list[Plain] = field(default_factory=list)
     travel_notices: PersonalList = field(default_factory=list)
+    cards: list[Plain] = field(default_factory=list)
 
 
 class CardAssigned(Event, frozen=True, kw_only=True):

@@ -1,35 +1,28 @@
 """Who the customers are, which cards are theirs, and what they want to hear from us: on the history."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from infra.clock import Clock
-from infra.history.store import History
+from infra.history.errors import Conflict, PartlyRecorded
+from infra.history.event import Event, NewEvent, Recorded, derived_id
+from infra.history.registry import register
+from infra.history.store import History, StreamWrite
+from outreach.cases.errors import Busy
+from outreach.customers import decide, events
+from outreach.customers.decide import CardRef, CustomerMessage
+from outreach.customers.events import CaseNamed, CaseReleased, CustomerRecorded, OptedIn, OptedOut
+from outreach.customers.numbers import e164
+from outreach.customers.ownership import assignment, card_stream, owner_of
+from outreach.customers.phones import customers_with
 
+__all__ = ["CardRef", "CustomerMessage", "Customers", "Profile"]
 
-class CardRef(Struct, frozen=True, kw_only=True):
-    """A card of a customer."""
+register(events)
 
-    card_id: str
-    last_four: str = ""
-
-
-class CustomerMessage(Struct, frozen=True, kw_only=True):
-    """One message of `customers`: the customer, whole."""
-
-    customer_id: str
-    name: str
-    phone: str = ""
-    email: str = ""
-    language: str = "en"
-    home_zone: str = "UTC"
-    home: dict[str, Any] = field(default_factory=dict)
-    jurisdiction: str = "US"
-    consents: list[str] = field(default_factory=list)
-    cards: list[CardRef] = field(default_factory=list)
-    travel_notices: list[dict[str, Any]] = field(default_factory=list)
+_TRIES: Final = 50
 
 
 class Profile(Struct, frozen=True, kw_only=True):
@@ -66,25 +59,167 @@ class Customers:
         self._master_key = master_key
 
     async def record(self, message: CustomerMessage, cause: str) -> None:
-        """Records what is new in the message; the same message again changes nothing."""
-        raise NotImplementedError
+        """Records what is new in the message, the customer and the cards in one transaction.
+
+        The same message again changes nothing, and neither does the same cause.
+
+        Raises:
+            Busy: others wrote to the same streams again and again. Retryable.
+            Unavailable: the history is away. Retryable.
+        """
+        customer_id = message.customer_id
+        stream = customer_stream(customer_id)
+        for _ in range(_TRIES):
+            seen = await self._history.read_stream(stream)
+            said = decide.record(_standing(seen), message)
+            writes = [self._write(stream, customer_id, said, _version(seen), cause=cause, actor="bank")] if said else []
+            for card in {card.card_id: card for card in message.cards}.values():
+                before, version = await assignment(self._history, card.card_id)
+                if new := decide.assign(before, card, customer_id):
+                    writes.append(
+                        self._write(card_stream(card.card_id), customer_id, new, version, cause=cause, actor="bank")
+                    )
+            if not writes or await self._append(*writes):
+                return
+        raise Busy(f"the streams of a customer moved on {_TRIES} times")
 
     async def profile(self, customer_id: str) -> Profile | None:
         """The customer as the newest record says; None where there is none."""
-        raise NotImplementedError
+        seen = await self._history.read_stream(customer_stream(customer_id))
+        standing = _standing(seen)
+        if standing is None:
+            return None
+        return Profile(
+            customer_id=customer_id,
+            name=standing.name,
+            phone=standing.phone,
+            email=standing.email,
+            language=standing.language,
+            home_zone=standing.home_zone,
+            home=standing.home,
+            jurisdiction=standing.jurisdiction,
+            consents=tuple(standing.consents),
+            opted_out=_opted_out(seen),
+            cards=await self._cards(standing.cards),
+            travel_notices=tuple(standing.travel_notices),
+            open_case=_open_case(seen),
+        )
 
     async def owner(self, card_id: str) -> str | None:
         """Whose card it is; None where nobody has said."""
-        raise NotImplementedError
+        return await owner_of(self._history, card_id)
 
     async def opt_out(self, customer_id: str, channel: str, words: str, cause: str) -> None:
         """The customer wants nothing more on the channel; once is enough."""
-        raise NotImplementedError
+        await self._change(
+            customer_id,
+            lambda seen: decide.opt_out(_opted_out(seen), channel, words),
+            cause,
+            actor="customer",
+        )
 
     async def opt_in(self, customer_id: str, channel: str, cause: str) -> None:
         """The customer takes messages on the channel again."""
-        raise NotImplementedError
+        await self._change(
+            customer_id,
+            lambda seen: decide.opt_in(_opted_out(seen), channel),
+            cause,
+            actor="customer",
+        )
 
     async def by_phone(self, phone: str) -> str | None:
         """The customer whose number on file this is (any spelling of it); None where nobody's, or more than one's."""
-        raise NotImplementedError
+        number = e164(phone)
+        if number is None:
+            return None
+        async with self._history.transaction() as conn:
+            found = await customers_with(conn, self._master_key, number)
+        return found[0] if len(found) == 1 else None
+
+    async def _cards(self, card_ids: Sequence[str]) -> dict[str, str]:
+        """Last four digits by card, as far as the card is hers still."""
+        cards = {}
+        for card_id in card_ids:
+            standing, _ = await assignment(self._history, card_id)
+            if standing is not None:
+                cards[card_id] = standing.last_four
+        return cards
+
+    async def _change(
+        self,
+        customer_id: str,
+        decision: Callable[[Sequence[Recorded[Event]]], list[Event]],
+        cause: str,
+        *,
+        actor: str,
+    ) -> None:
+        stream = customer_stream(customer_id)
+        for _ in range(_TRIES):
+            seen = await self._history.read_stream(stream)
+            new = decision(seen)
+            if not new or await self._append(
+                self._write(stream, customer_id, new, _version(seen), cause=cause, actor=actor)
+            ):
+                return
+        raise Busy(f"a customer's stream moved on {_TRIES} times")
+
+    def _write(
+        self, stream: str, subject: str, new: Sequence[Event], version: int, *, cause: str, actor: str
+    ) -> StreamWrite:
+        now = self._clock()
+        events = [
+            NewEvent(
+                event=event,
+                event_id=derived_id(cause, stream, event.wire_name, index),
+                occurred_at=now,
+                actor=actor,
+                subject=subject,
+                causation_id=cause,
+            )
+            for index, event in enumerate(new)
+        ]
+        return StreamWrite(stream, events, version)
+
+    async def _append(self, *writes: StreamWrite) -> bool:
+        """Whether it is done; not, where a stream has moved on."""
+        try:
+            await self._history.append(*writes)
+        except Conflict:
+            return False
+        except PartlyRecorded:  # the cause was handled before
+            return True
+        return True
+
+
+def customer_stream(customer_id: str) -> str:
+    """Where a customer's events are."""
+    return f"customer-{customer_id}"
+
+
+def _version(seen: Sequence[Recorded[Event]]) -> int:
+    return seen[-1].version if seen else 0
+
+
+def _standing(seen: Sequence[Recorded[Event]]) -> CustomerRecorded | None:
+    recorded = [one.event for one in seen if isinstance(one.event, CustomerRecorded)]
+    return recorded[-1] if recorded else None
+
+
+def _opted_out(seen: Sequence[Recorded[Event]]) -> frozenset[str]:
+    channels: set[str] = set()
+    for one in seen:
+        if isinstance(one.event, OptedOut):
+            channels.add(one.event.channel)
+        elif isinstance(one.event, OptedIn):
+            channels.discard(one.event.channel)
+    return frozenset(channels)
+
+
+def _open_case(seen: Sequence[Recorded[Event]]) -> str:
+    named = ""
+    for one in seen:
+        if isinstance(one.event, CaseNamed):
+            named = one.event.case_id
+        elif isinstance(one.event, CaseReleased) and one.event.case_id == named:
+            named = ""
+    return named
