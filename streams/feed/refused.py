@@ -1,0 +1,72 @@
+"""What is set aside: the message for ``transactions-refused``, without anything that looks like a card number."""
+
+from datetime import datetime
+from typing import Final, Literal
+
+import msgspec
+
+from infra.history.event import derived_id
+from rules.card_number import mask_card_numbers
+
+KEPT_AT_MOST: Final = 256 * 1024
+"""Bytes of a refused original that are kept; its whole length is told. Brokers usually take 1 MiB a message."""
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the bytes were: a row of a request from 0, a line of a file from 1, or a record of a topic."""
+
+    kind: Literal["http", "file", "topic"]
+    name: str
+    row: int | None = None
+    partition: int | None = None
+    offset: int | None = None
+
+
+class _Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    refusal_id: str
+    reason: str
+    detail: str
+    origin: Origin
+    original: str
+    encoding: Literal["utf-8", "latin-1"]
+    length_bytes: int
+    refused_at: datetime
+
+
+def refusal_message(raw: bytes, *, reason: str, detail: str, origin: Origin, refused_at: datetime) -> bytes:
+    """The refusal of ``raw`` as the contract ``refusal`` has it.
+
+    The id is derived from the origin, so that a refusal which is made again is the same. Masking goes before cutting:
+    a cut never leaves half of a card number behind that is no longer recognised.
+
+    Args:
+        raw: the bytes as they came.
+        reason: a word for counting.
+        detail: what is wrong, for a person.
+        origin: where the bytes were.
+        refused_at: the present moment, UTC.
+    """
+    kept = mask_card_numbers(raw)[:KEPT_AT_MOST]
+    encoding: Literal["utf-8", "latin-1"] = "utf-8"
+    try:
+        original = kept.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if len(raw) > KEPT_AT_MOST and error.start >= len(kept) - 3:  # only the cut is at fault
+            original = kept[: error.start].decode("utf-8")
+        else:
+            encoding = "latin-1"
+            original = kept.decode(encoding)
+    return msgspec.json.encode(
+        _Refusal(
+            refusal_id=str(
+                derived_id("refusal", origin.kind, origin.name, origin.row, origin.partition, origin.offset)
+            ),
+            reason=reason,
+            detail=mask_card_numbers(detail)[:500],
+            origin=origin,
+            original=original,
+            encoding=encoding,
+            length_bytes=len(raw),
+            refused_at=refused_at,
+        )
+    )
