@@ -37,10 +37,14 @@ class Projection(Protocol):
         tables: their names, with or without the schema ``views``.
     """
 
-    name: str
-    version: int
-    ddl: str
-    tables: tuple[str, ...]
+    @property
+    def name(self) -> str: ...  # noqa: D102 -- described above, as the next three
+    @property
+    def version(self) -> int: ...  # noqa: D102
+    @property
+    def ddl(self) -> str: ...  # noqa: D102
+    @property
+    def tables(self) -> tuple[str, ...]: ...  # noqa: D102
 
     async def apply(self, conn: Connection, recorded: Recorded[Event], /) -> None:
         """Changes the rows for one event, and nothing else: no clock, no other source."""

@@ -5,7 +5,7 @@ happen or neither. Whoever begins to lead or to read claims a new epoch; an olde
 it believes.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from typing import Protocol, TypeVar
 
@@ -67,7 +67,7 @@ class Subscription:
             row = await cursor.fetchone()
         return int(row[0]) if row else 0
 
-    async def batches(self, limit: int = 500) -> AsyncIterator[list[Recorded[Event]]]:
+    async def batches(self, limit: int = 500) -> AsyncGenerator[list[Recorded[Event]], None]:
         """The events after the stored checkpoint in order, then new ones as they come; never an empty batch.
 
         Reading does not move the checkpoint: :meth:`advance` does.
@@ -79,7 +79,7 @@ class Subscription:
         async for batch in self._follow(self._history.read, limit):
             yield batch
 
-    async def stored_batches(self, limit: int = 500) -> AsyncIterator[list[StoredEvent]]:
+    async def stored_batches(self, limit: int = 500) -> AsyncGenerator[list[StoredEvent], None]:
         """As :meth:`batches`, but as the rows are stored: personal data stays sealed."""
         async for batch in self._follow(self._history.read_stored, limit):
             yield batch

@@ -132,7 +132,8 @@ async def verify(history: History, progress: Callable[[int, int], None] | None =
         head = await _head(conn)
         async with conn.cursor("verify") as rows:
             rows.itersize = _BATCH
-            await rows.execute(f"SELECT {COLUMNS} FROM history.events ORDER BY position".encode())  # noqa: S608 -- a constant
+            query = f"SELECT {COLUMNS} FROM history.events ORDER BY position"  # noqa: S608 -- a constant
+            await rows.execute(query.encode())
             async for row in rows:
                 walk.look(StoredEvent(**dict(zip(StoredEvent.__struct_fields__, row, strict=True))))
                 if progress is not None and walk.events % _PROGRESS_EVERY == 0:
@@ -168,7 +169,8 @@ async def _indexes(conn: Connection) -> list[Problem]:
     ]
     cursor = await conn.execute(
         "SELECT coalesce(e.position, 0), coalesce(e.stream, s.stream), coalesce(e.version, 0), coalesce(s.version, 0)"
-        " FROM (SELECT stream, max(version) AS version, max(position) AS position FROM history.events GROUP BY stream) e"
+        " FROM (SELECT stream, max(version) AS version, max(position) AS position"
+        "       FROM history.events GROUP BY stream) e"
         " FULL JOIN history.streams s ON s.stream = e.stream"
         " WHERE e.version IS DISTINCT FROM s.version ORDER BY 1 LIMIT %s",
         (_PROBLEMS_AT_MOST,),

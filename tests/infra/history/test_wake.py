@@ -1,0 +1,54 @@
+"""Hints between processes: quick where Redis is, harmless where it is not."""
+
+import asyncio
+from typing import Any
+
+from redis.asyncio import Redis
+
+from infra.clock import utc_now
+from infra.history.store import History, StreamWrite
+from infra.history.wake import CHANNEL, Wake
+from tests.infra.history.conftest import Make
+
+
+async def listening(redis_url: str, count: int) -> None:
+    async with Redis.from_url(redis_url, decode_responses=True) as client, asyncio.timeout(10):
+        answer: Any = await client.pubsub_numsub(CHANNEL)
+        while answer[0][1] < count:
+            await asyncio.sleep(0.01)
+            answer = await client.pubsub_numsub(CHANNEL)
+
+
+async def test_a_hint_crosses_over_to_another_process(redis_url: str) -> None:
+    here, there = Wake(redis_url), Wake(redis_url)
+    await here.start()
+    await there.start()
+    await listening(redis_url, 2)
+    hints = there.heard()
+    here.publish(7)
+    await there.wait(hints, timeout_s=10)
+    assert there.heard() > hints
+    await here.stop()
+    await there.stop()
+
+
+async def test_a_hint_between_reading_and_waiting_is_not_lost() -> None:
+    wake = Wake(None)
+    hints = wake.heard()
+    wake.publish(1)
+    async with asyncio.timeout(5):
+        await wake.wait(hints, timeout_s=60)
+
+
+async def test_without_a_hint_the_wait_ends_by_itself() -> None:
+    wake = Wake(None)
+    await wake.wait(wake.heard(), timeout_s=0.01)
+
+
+async def test_a_redis_that_is_away_fails_no_append(
+    postgres_url: str, master_key: bytes, note: Make, free_port: int
+) -> None:
+    away = f"redis://127.0.0.1:{free_port}"
+    async with await History.open(postgres_url, master_key=master_key, clock=utc_now, redis_url=away) as history:
+        appended = await history.append(StreamWrite("case-1", [note()]))
+    assert appended.position == 1
