@@ -1,20 +1,36 @@
-"""The alert as it stands on the topic ``fraud-alerts``."""
+"""The alert as it stands on the topic ``fraud-alerts`` and in the output of ``judge``."""
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
-from uuid import UUID
+from typing import Any, Final, Literal
+from uuid import UUID, uuid5
 
 import msgspec
 
+from rules.evidence import gather
+from rules.gazetteer import Gazetteer, world
 from rules.memory import Severity, Verdict
 from rules.ruleset import LIVE, RuleSet
 from rules.transaction import Transaction
 from rules.verdict import Finding, Status
 
+RULE: Final = "impossible_location"
+
+_NAMESPACE: Final = UUID("0d1f5f5e-5c0e-5b52-8f0a-3a4d6f9b2c71")
+_encode = msgspec.json.Encoder().encode
+
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
-    """One alert message."""
+    """One alert message; the later in the partition's order stands.
+
+    Attributes:
+        alert_id: of card and suspect.
+        raised_by: the transaction on whose arrival it became known.
+        suspect: transaction id; so ``against``, which a rule may leave out.
+        evidence: ``rules.evidence.Evidence`` as plain data.
+        raised_at: when it was told.
+        arrived_at: the broker's time stamp of the record of ``raised_by``; null in ``judge``.
+    """
 
     alert_id: str
     status: Status
@@ -26,7 +42,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     severity: Severity
     rule: str
     ruleset_version: str
-    mode: str
+    mode: Literal["live", "shadow"]
     evidence: dict[str, Any]
     raised_at: datetime
     arrived_at: datetime | None
@@ -34,7 +50,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 
 def alert_id(card_id: str, suspect: str) -> UUID:
     """UUIDv5 of card and suspect: one alert a suspect, whatever is replayed, whichever rule set."""
-    raise NotImplementedError
+    return uuid5(_NAMESPACE, f"{card_id}\x1f{suspect}")
 
 
 def make_alert(
@@ -45,11 +61,37 @@ def make_alert(
     raised_at: datetime,
     arrived_at: datetime | None,
     ruleset: RuleSet = LIVE,
+    gazetteer: Gazetteer | None = None,
 ) -> Alert:
-    """The alert of a finding; ``known`` holds what could be looked up of ``finding.refs()``."""
-    raise NotImplementedError
+    """The alert of a finding.
+
+    Args:
+        finding: what changed.
+        card_id: whose memory it was found in.
+        known: what could be looked up of ``finding.refs()``; of the rest the evidence shows what the memory knows.
+        raised_at: now, UTC.
+        arrived_at: the broker's time stamp of the record that made it known.
+        ruleset: the one that the finding was made under.
+        gazetteer: none: the world's.
+    """
+    return Alert(
+        alert_id=str(alert_id(card_id, finding.suspect.transaction_id)),
+        status=finding.status,
+        card_id=card_id,
+        raised_by=finding.raised_by,
+        suspect=finding.suspect.transaction_id,
+        against=finding.against.transaction_id,
+        verdict=finding.verdict,
+        severity=finding.severity,
+        rule=RULE,
+        ruleset_version=ruleset.version,
+        mode="live",
+        evidence=msgspec.to_builtins(gather(finding, known, gazetteer or world(), ruleset)),
+        raised_at=raised_at,
+        arrived_at=arrived_at,
+    )
 
 
 def encode(alert: Alert) -> bytes:
-    """The alert as JSON, one line."""
-    return msgspec.json.encode(alert)
+    """The alert as JSON, one line without its end."""
+    return _encode(alert)

@@ -1,13 +1,64 @@
-"""Rule sets: thresholds are data with a version."""
+"""Rule sets: every threshold of the detection is data, under a version."""
+
+from typing import Final
 
 import msgspec
 
 
+class Means(msgspec.Struct, frozen=True, kw_only=True):
+    """A means of travel as a lower bound: nobody gets from door to door faster with it.
+
+    Attributes:
+        overhead_s: what it costs whatever the distance, seconds.
+        speed_kmh: over the great circle, kilometres an hour.
+    """
+
+    name: str
+    overhead_s: int
+    speed_kmh: float
+
+
 class RuleSet(msgspec.Struct, frozen=True, kw_only=True):
-    """Every threshold of the detection."""
+    """Every threshold of the detection.
+
+    Attributes:
+        version: stands on each alert.
+        means: the journey's lower bound is the least of them.
+        floor_km: below this distance (less both radii) nothing is judged.
+        clock_allowance_s: added to the time between two sightings: terminals' clocks are not exact.
+        weak_radius_km: a sighting less exact than this is weak.
+        contradiction_km: a point further than this from the stated city gives way to the city.
+        memory_s: a card's memory, seconds behind the watermark.
+        slots: how many of the newest sightings are remembered, those of ``slot_s`` in one place counting as one.
+        slot_s: payments in one place within this time share a slot, seconds.
+        most_sightings: never more than this many are remembered, however few slots they fill.
+        others: how many of the newest transactions that are no sightings are remembered, for their ids.
+        late_s: what is raised on something further behind the watermark is a ``review``, seconds.
+    """
 
     version: str
+    means: tuple[Means, ...]
+    floor_km: float = 50.0
+    clock_allowance_s: int = 120
+    weak_radius_km: float = 50.0
+    contradiction_km: float = 300.0
+    memory_s: int = 72 * 3600
+    slots: int = 16
+    slot_s: int = 3600
+    most_sightings: int = 64
+    others: int = 16
+    late_s: int = 24 * 3600
 
 
-LIVE = RuleSet(version="2026.1")
+LIVE: Final = RuleSet(
+    version="2026.1",
+    means=(
+        # No road averages more from door to door: Germany's unlimited motorways are driven at 125 km/h on average (BASt).
+        Means(name="car", overhead_s=5 * 60, speed_kmh=150),
+        # The fastest regular trains run at 350 km/h (Fuxing, Beijing to Shanghai) and average less than 320.
+        Means(name="fast train", overhead_s=20 * 60, speed_kmh=350),
+        # Airliners cruise at about 900 km/h; with the jet stream, 1,000 km/h over ground is seldom held for a whole flight.
+        Means(name="flight", overhead_s=60 * 60, speed_kmh=1000),
+    ),
+)
 """The rule set in force."""

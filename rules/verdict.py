@@ -1,31 +1,83 @@
-"""Findings: what changed among a card's standing suspects."""
+"""Findings: what changed among a card's standing suspects, and what is made of it."""
 
-from typing import Literal, TypeAlias
+from collections.abc import Iterable
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from rules.memory import Entry, Severity, Verdict
+from rules.memory import Entry, Memory, Severity, Standing, Verdict
+from rules.ruleset import RuleSet
 
 Status: TypeAlias = Literal["raised", "revised", "withdrawn"]
+_SECOND_US: Final = 1_000_000
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """One change among the standing suspects of a card.
 
     Attributes:
-        status: ``raised``, ``revised`` (it now contradicts another sighting, or is told differently) or ``withdrawn``.
+        status: ``raised``, ``revised`` (it now contradicts another sighting, or one of the two is told differently) or
+            ``withdrawn``.
+        against: the believed sighting that the suspect contradicts; of a withdrawn one, contradicted.
+        verdict: ``review`` if it was first raised on something more than a day behind the watermark.
         raised_by: the transaction on whose arrival this became known.
         recent: refs of the card's last payments of any kind, newest first, at most ten.
     """
 
     status: Status
     suspect: Entry
-    against: Entry | None
+    against: Entry
     verdict: Verdict
     severity: Severity
     raised_by: str
     recent: tuple[int, ...]
 
     def refs(self) -> set[int]:
-        """Every ref that the evidence would like to see looked up."""
-        raise NotImplementedError
+        """Every ref that the evidence would like to have looked up."""
+        return {self.suspect.ref, self.against.ref, *self.recent}
+
+
+def findings(
+    memory: Memory, suspects: Iterable[tuple[Entry, Entry]], arrived: Entry, watermark_us: int, ruleset: RuleSet
+) -> list[Finding]:
+    """Compares the suspects that now stand with those told before, and remembers the new ones in the memory.
+
+    First what is raised, then what is revised, then what is withdrawn: so a case that one suspect leaves has the
+    other already. What has aged out of the memory is not withdrawn.
+    """
+    late_us = watermark_us - ruleset.late_s * _SECOND_US
+    told = memory.standing
+    standing: dict[str, Standing] = {}
+    raised: list[Finding] = []
+    revised: list[Finding] = []
+    for suspect, against in suspects:
+        before = told.get(suspect.transaction_id)
+        if before is None:
+            late = min(suspect.at_us, arrived.at_us) < late_us
+            now = Standing(suspect, against, "review" if late else "alert")
+            raised.append(_finding("raised", now, memory, arrived))
+        else:
+            now = Standing(suspect, against, before.verdict)
+            if (before.suspect, before.against) != (suspect, against):
+                revised.append(_finding("revised", now, memory, arrived))
+        standing[suspect.transaction_id] = now
+    withdrawn = [_finding("withdrawn", told[name], memory, arrived) for name in told if name not in standing]
+    memory.standing = standing
+    return raised + revised + withdrawn
+
+
+def standing_findings(memory: Memory) -> list[Finding]:
+    """What stands, told again as ``raised``, each by its own suspect."""
+    return [_finding("raised", each, memory, each.suspect) for each in memory.standing.values()]
+
+
+def _finding(status: Status, standing: Standing, memory: Memory, arrived: Entry) -> Finding:
+    return Finding(
+        status=status,
+        suspect=standing.suspect,
+        against=standing.against,
+        verdict=standing.verdict,
+        severity=standing.suspect.severity,
+        raised_by=arrived.transaction_id,
+        recent=tuple(ref for _, ref in reversed(memory.recent)),
+    )

@@ -1,0 +1,174 @@
+"""A card's recent sightings: which are believed, and the suspects outside.
+
+What stands is a function of the *set* of sightings in the memory: any order of arrival, any duplicate, any replay ends with the
+same suspects, each against the same sighting.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import msgspec
+
+from rules.journey import EARTH_RADIUS_KM, FURTHEST_KM, distance_km, fastest_journey
+from rules.memory import Entry, Standing
+from rules.ruleset import RuleSet
+from rules.sighting import NONE, WEAK
+
+_SECOND_US: Final = 1_000_000
+_SAME_PLACE_E7: Final = 100_000
+"""A hundredth of a degree, about a kilometre, is one place."""
+
+_ROOT_OF_TWO: Final = 1.4143
+_KM_PER_DEGREE: Final = EARTH_RADIUS_KM * 0.0174533
+
+
+class Walk(msgspec.Struct):
+    """What a walk through a card's sightings found.
+
+    Attributes:
+        believed: the last believed sighting.
+        suspects: each with the believed sighting that it contradicts, in order of the walk.
+        plain: no weak sighting waits for the next believed one, and no repeat for its original.
+    """
+
+    believed: Entry | None
+    suspects: list[tuple[Entry, Entry]]
+    plain: bool
+
+
+class Reach:
+    """Whether one sighting can be reached from another under a rule set; the cheap questions are asked first."""
+
+    def __init__(self, ruleset: RuleSet) -> None:
+        self._means = ruleset.means
+        self._floor_km = ruleset.floor_km
+        self._allowance_us = ruleset.clock_allowance_s * _SECOND_US
+        # a box of this half-width lies within the floor, wherever on the sphere it is
+        self._near_e7 = int(ruleset.floor_km / _KM_PER_DEGREE / _ROOT_OF_TWO * 1e7)
+        # in this time one gets anywhere
+        self._anywhere_us = fastest_journey(FURTHEST_KM, ruleset.means).fastest_s * _SECOND_US
+
+    def __call__(self, one: Entry, other: Entry) -> bool:
+        """Whether nobody can say that the journey between the two was impossible; the order does not matter."""
+        near = self._near_e7
+        if -near < one.lat_e7 - other.lat_e7 < near and -near < one.lon_e7 - other.lon_e7 < near:
+            return True
+        time_us = abs(other.at_us - one.at_us) + self._allowance_us
+        if time_us >= self._anywhere_us:
+            return True
+        distance = self.distance_km(one, other)
+        if distance < self._floor_km:
+            return True
+        return time_us >= fastest_journey(distance, self._means).fastest_s * _SECOND_US
+
+    @staticmethod
+    def distance_km(one: Entry, other: Entry) -> float:
+        """The great-circle distance less both radii, at least 0."""
+        apart = distance_km(one.lat_e7 / 1e7, one.lon_e7 / 1e7, other.lat_e7 / 1e7, other.lon_e7 / 1e7)
+        return max(0.0, apart - (one.radius_m + other.radius_m) / 1000)
+
+
+def walk(entries: Iterable[Entry], reach: Reach) -> Walk:
+    """Walks the sightings in order of (time, id).
+
+    The first trusted one is believed. Each next one can be reached from the last believed one and is believed, or cannot and is a
+    suspect, which moves nothing. A weak one is judged against the believed ones before and after it, and never believed.
+
+    Args:
+        entries: ordered; repeats are settled.
+        reach: of the rule set in force.
+    """
+    believed: Entry | None = None
+    suspects: list[tuple[Entry, Entry]] = []
+    waiting: list[Entry] = []
+    orphans = False
+    for entry in entries:
+        if entry.trust == NONE:
+            continue
+        orphans = orphans or entry.repeat_of is not None
+        if entry.trust == WEAK:
+            if believed is not None and not reach(believed, entry):
+                suspects.append((entry, believed))
+            else:
+                waiting.append(entry)
+        elif believed is None or reach(believed, entry):
+            suspects += [(weak, entry) for weak in waiting if not reach(weak, entry)]
+            waiting.clear()
+            believed = entry
+        else:
+            suspects.append((entry, believed))
+    return Walk(believed, suspects, plain=not waiting and not orphans)
+
+
+def settle_repeats(entries: list[Entry]) -> None:
+    """Leaves of each transaction and its repeats only one as a sighting: the original, or the earliest repeat without it.
+
+    The others stay as ids that are known, and stay void when the original has aged out. Repeats of repeats, and rings of them,
+    are one family.
+    """
+    known = {entry.transaction_id: entry for entry in entries}
+    families: dict[str, list[Entry]] = {}
+    for entry in entries:
+        if entry.repeat_of is not None:
+            families.setdefault(_root(entry, known), []).append(entry)
+    for root, repeats in families.items():
+        chosen = known.get(root, repeats[0])
+        for repeat in repeats:
+            if repeat is not chosen and repeat.trust != NONE:
+                entries[entries.index(repeat)] = msgspec.structs.replace(
+                    repeat, trust=NONE, lat_e7=0, lon_e7=0, radius_m=0
+                )
+
+
+def _root(entry: Entry, known: dict[str, Entry]) -> str:
+    """The id that the chain of repeats ends at; in a ring, the id that is least by (time, id)."""
+    passed: list[Entry] = []
+    while entry.repeat_of is not None and entry not in passed:
+        passed.append(entry)
+        if entry.repeat_of not in known:
+            return entry.repeat_of
+        entry = known[entry.repeat_of]
+    if entry.repeat_of is None:
+        return entry.transaction_id
+    return min(passed[passed.index(entry) :], key=lambda each: each.order).transaction_id
+
+
+def trimmed(entries: Sequence[Entry], standing: Iterable[Standing], horizon_us: int, ruleset: RuleSet) -> list[Entry]:
+    """What is still remembered: the newest sightings after the horizon, and what their standing suspects contradict.
+
+    Sightings of one place within ``slot_s`` of the newest of them share one of the ``slots``. What falls out stays out
+    whatever comes after it, so that it does not matter when this is done.
+    """
+    kept: list[Entry] = []
+    slots: list[Entry] = []
+    sightings = others = 0
+    full = False
+    for entry in reversed(entries):
+        if entry.at_us < horizon_us:
+            break
+        if entry.trust == NONE:
+            others += 1
+            if others <= ruleset.others:
+                kept.append(entry)
+            continue
+        sightings += 1
+        if not _shares(entry, slots, ruleset.slot_s * _SECOND_US):
+            full = full or len(slots) == ruleset.slots
+            slots.append(entry)
+        full = full or sightings > ruleset.most_sightings
+        if not full:
+            kept.append(entry)
+    ids = {entry.transaction_id for entry in kept}
+    anchors = {each.against.transaction_id for each in standing if each.suspect.transaction_id in ids} - ids
+    kept += [entry for entry in entries if entry.transaction_id in anchors]
+    kept.sort(key=lambda entry: entry.order)
+    return kept
+
+
+def _shares(entry: Entry, slots: Iterable[Entry], within_us: int) -> bool:
+    return any(
+        newest.at_us - entry.at_us <= within_us
+        and abs(newest.lat_e7 - entry.lat_e7) <= _SAME_PLACE_E7
+        and abs(newest.lon_e7 - entry.lon_e7) <= _SAME_PLACE_E7
+        for newest in slots
+    )

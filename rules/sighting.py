@@ -1,0 +1,110 @@
+"""What a transaction says about where the card was; or why it says nothing."""
+
+from functools import cache
+from math import ceil
+from typing import Final, Literal, TypeAlias
+
+import msgspec
+
+from rules.gazetteer import Gazetteer, Place
+from rules.journey import distance_km
+from rules.ruleset import RuleSet
+from rules.transaction import Channel, EntryMode, Instrument, Location, Transaction, Type
+
+NONE: Final = 0
+WEAK: Final = 1
+TRUSTED: Final = 2
+"""How far a sighting is trusted: not at all, so far that it can be a suspect but is never believed, or fully."""
+
+LOW: Final = 1
+MEDIUM: Final = 2
+HIGH: Final = 3
+"""The severity with which it alarms."""
+
+Absence: TypeAlias = Literal["without_customer", "wallet", "card_absent", "no_place"]
+"""Why a transaction is no sighting, as it is counted."""
+
+_NULL_ISLAND_DEGREES: Final = 0.01
+_DEGREES_A_KM: Final = 0.0063
+"""A box of this half-width lies within a kilometre of its middle: 1 / (111.2 times the root of 2), less a bit."""
+
+
+class Trust(msgspec.Struct, frozen=True, gc=False):
+    """How far a transaction is trusted as a sighting, before its place is looked at.
+
+    Attributes:
+        level: ``NONE``, ``WEAK`` or ``TRUSTED``.
+        grade: the severity that its entry mode deserves.
+        reason: in words, for the evidence card.
+        absence: why it is no sighting; None if it is one.
+    """
+
+    level: int
+    grade: int
+    reason: str
+    absence: Absence | None = None
+
+
+_BY_ENTRY_MODE: Final[dict[str, Trust]] = {
+    "chip": Trust(TRUSTED, MEDIUM, "The chip was read: the plastic was there."),
+    "contactless": Trust(TRUSTED, MEDIUM, "The chip was read without contact: the plastic was there."),
+    "magstripe": Trust(
+        TRUSTED, MEDIUM, "The magnetic stripe was read: the plastic, or a copy of its stripe, was there."
+    ),
+    "fallback": Trust(WEAK, HIGH, "The chip could not be read and the stripe was used instead, as copied cards do."),
+    "manual": Trust(WEAK, MEDIUM, "The number was keyed by hand: somebody who knew it was there."),
+}
+
+
+@cache
+def trust(entry_mode: EntryMode, channel: Channel, kind: Type, instrument: Instrument) -> Trust:
+    """The trust table: what kind of transaction is a sighting of the plastic, and how far.
+
+    Outcome and lateness change nothing: a declined attempt with a wrong PIN is a sighting, and one that was deferred is judged at
+    its own time. (ISO 8583 data element 22: 05 and 07 chip, 90 stripe, 80 fallback, 01 manual, 09, 10 and 81 without card.)
+    """
+    if kind in {"refund", "reversal", "recurring"}:
+        return Trust(
+            NONE, LOW, "Refunds, reversals and recurring charges happen without the customer.", "without_customer"
+        )
+    if entry_mode == "credential_on_file":
+        return Trust(NONE, LOW, "A stored card number is charged without the customer.", "without_customer")
+    if channel == "card_not_present" or entry_mode == "ecommerce":
+        return Trust(NONE, LOW, "The card was not there: the place is the merchant's.", "card_absent")
+    if instrument == "wallet":
+        return Trust(NONE, LOW, "A phone or watch is another device than the plastic.", "wallet")
+    return _BY_ENTRY_MODE[entry_mode]
+
+
+def place_of(transaction: Transaction, gazetteer: Gazetteer, ruleset: RuleSet) -> Place | Location | None:
+    """Where the terminal stands: its point, or the stated city where there is none or the point contradicts it.
+
+    (0, 0) and the poles are no points. None: neither a usable point nor a city that the gazetteer knows.
+    """
+    point = transaction.location
+    merchant = transaction.merchant
+    if point is not None and not _is_point(point):
+        point = None
+    if merchant is None or merchant.city is None or merchant.country is None:
+        return point
+    city = gazetteer.find(merchant.city, merchant.country)
+    if point is None or (city is not None and _apart(point, city, ruleset.contradiction_km)):
+        return city
+    return point
+
+
+def radius_m(place: Place | Location) -> int:
+    """The place's error radius in whole metres, rounded up."""
+    return ceil((place.radius_km or 0) * 1000)
+
+
+def _is_point(point: Location) -> bool:
+    null_island = abs(point.lat) < _NULL_ISLAND_DEGREES and abs(point.lon) < _NULL_ISLAND_DEGREES
+    return not null_island and abs(point.lat) != 90  # noqa: PLR2004 - the poles
+
+
+def _apart(point: Location, city: Place, limit_km: float) -> bool:
+    surely = limit_km * _DEGREES_A_KM
+    if abs(point.lat - city.lat) < surely and abs(point.lon - city.lon) < surely:
+        return False
+    return distance_km(point.lat, point.lon, city.lat, city.lon) - city.radius_km > limit_km
