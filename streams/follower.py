@@ -1,0 +1,167 @@
+"""From the history to an agent: what is done about an event, and that it is done, stand in one transaction.
+
+A follower leads its subscription (one leader over all processes), puts what it reads on a Faust channel, and the agent
+hands each event to the role's handler together with ``done``: a function that moves the checkpoint inside whatever
+transaction it is run in. A handler that appends gives it to the append (``within=done``); for one that appends nothing
+the follower moves the checkpoint itself.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from typing import Any, Final
+
+import structlog
+from faust.types import StreamT
+
+from infra.history.errors import CheckpointMoved, Unavailable
+from infra.history.event import Event, Recorded
+from infra.history.store import Connection, History, Within
+from infra.history.subscription import Subscription
+from outreach.cases.errors import Busy
+from streams.errors import BrokerAway, TopicMissing
+from streams.runner import App
+
+log = structlog.get_logger(__name__)
+
+RETRYABLE: Final = (Unavailable, Busy, BrokerAway, TopicMissing, CheckpointMoved)
+"""What passes by itself: the same event is handled again, after a pause, by whoever leads then."""
+
+_PAUSE_S: Final = 0.2
+_PAUSE_AT_MOST_S: Final = 15.0
+
+Handler = Callable[[Recorded[Event], Within], Awaitable[None]]
+"""Does what has to follow from one event; idempotent, because a retryable error or a crash brings it again."""
+
+
+class _Batch:
+    """Events on their way through the channel, and the answer to whoever waits for them."""
+
+    def __init__(self, events: list[Recorded[Event]], answered: "asyncio.Future[None]") -> None:
+        self.events = events
+        self.answered = answered
+
+
+class Follower:
+    """One role's way along the history.
+
+    Args:
+        app: the role's app; the agent is made here, before the app starts.
+        name: the subscription's name, stable: the checkpoint is kept under it.
+        handle: called for each event in the order of the history, one at a time.
+        types: the wire names that are wanted; None for all.
+        lanes: more than one lets events of different streams be handled at the same time, those of one stream still
+            in their order. Then ``done`` does nothing, and the checkpoint moves when a whole batch is handled: what
+            was handled since comes again after a crash, and the handler must recognise it by the case's state.
+    """
+
+    def __init__(
+        self, app: App, name: str, handle: Handler, *, types: Collection[str] | None = None, lanes: int = 1
+    ) -> None:
+        self.name = name
+        self._handle = handle
+        self._types = types
+        self._lanes = asyncio.Semaphore(lanes)
+        self._in_order = lanes == 1
+        self._history: History | None = None
+        self._subscription: Subscription | None = None
+        self._channel: Any = app.channel(maxsize=1)
+
+        @app.agent(self._channel, name=f"follow-{name}")
+        async def _follow(batches: StreamT[_Batch]) -> AsyncIterator[None]:
+            async for batch in batches:
+                await self._answer(batch)
+                yield
+
+    async def run(self, history: History) -> None:
+        """Leads and follows until it is cancelled; start it when the app has started.
+
+        Raises:
+            Exception: something that is not understood; the caller leaves the process.
+        """
+        self._history = history
+        pause_s = _PAUSE_S
+        while True:
+            self._subscription = Subscription(history, self.name, types=self._types)
+            try:
+                async with self._subscription.lead():
+                    log.info("follower leads", follower=self.name)
+                    async for events in self._subscription.batches():
+                        batch = _Batch(events, asyncio.get_running_loop().create_future())
+                        await self._channel.put(batch)
+                        await batch.answered
+                        pause_s = _PAUSE_S
+            except RETRYABLE as error:
+                log.warning("follower waits", follower=self.name, error=type(error).__name__, pause_s=pause_s)
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2, _PAUSE_AT_MOST_S)
+
+    async def _answer(self, batch: _Batch) -> None:
+        """Lets nothing escape into Faust, which would acknowledge and go on."""
+        try:
+            if self._in_order:
+                for recorded in batch.events:
+                    await self._handle_in_order(recorded)
+            else:
+                await self._handle_in_lanes(batch.events)
+        except asyncio.CancelledError:
+            batch.answered.cancel()
+            raise
+        except Exception as error:  # noqa: BLE001 - handed to the loop above, which tells retryable from not understood
+            if not batch.answered.done():
+                batch.answered.set_exception(error)
+        else:
+            if not batch.answered.done():
+                batch.answered.set_result(None)
+
+    async def _handle_in_order(self, recorded: Recorded[Event]) -> None:
+        done = _Done(self, recorded.position)
+        await self._handle(recorded, done)
+        if not done.ran:
+            await self._advance(recorded.position)
+
+    async def _handle_in_lanes(self, events: list[Recorded[Event]]) -> None:
+        by_stream: dict[str, list[Recorded[Event]]] = {}
+        for recorded in events:
+            by_stream.setdefault(recorded.stream, []).append(recorded)
+        answers = await asyncio.gather(*(self._lane(lane) for lane in by_stream.values()), return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+        await self._advance(events[-1].position)
+
+    async def _lane(self, events: list[Recorded[Event]]) -> None:
+        async with self._lanes:
+            for recorded in events:
+                await self._handle(recorded, _nothing)
+
+    async def _advance(self, position: int) -> None:
+        if self._history is not None:
+            async with self._history.transaction() as conn:
+                await self.move(conn, position)
+
+    async def move(self, conn: Connection, position: int) -> None:
+        """Moves the checkpoint in the caller's transaction.
+
+        Raises:
+            CheckpointMoved: another leads by now; the transaction must not be committed.
+        """
+        if self._subscription is None:
+            raise CheckpointMoved(f"the follower {self.name} does not lead")
+        await self._subscription.advance(conn, position)
+
+
+class _Done:
+    """Moves the checkpoint behind one event, inside the transaction of what was done about it."""
+
+    def __init__(self, follower: Follower, position: int) -> None:
+        self._follower = follower
+        self._position = position
+        self.ran = False
+
+    async def __call__(self, conn: Connection) -> None:
+        await self._follower.move(conn, self._position)
+        self.ran = True
+
+
+async def _nothing(_conn: Connection) -> None:
+    """Stands for ``done`` where the checkpoint moves with the batch."""
