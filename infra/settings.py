@@ -80,6 +80,9 @@ class Settings(BaseSettings):
     outcome_due_after: timedelta = Field(
         default=timedelta(seconds=30), description="An intent without an outcome for this long is reconciled."
     )
+    send_retry_for: timedelta = Field(
+        default=timedelta(minutes=2), description="A busy provider is tried for this long, then the next channel."
+    )
     card_answer_due_after: timedelta = Field(
         default=timedelta(seconds=60), description="No answer to a card command for this long: it is sent again."
     )
