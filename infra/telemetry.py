@@ -112,6 +112,11 @@ def ready() -> None:
         Path(path).touch()
 
 
+def without_password(url: str) -> str:
+    """The URL as it may be shown: with its password masked."""
+    return _URL_PASSWORD.sub(rf"\1:{SECRET}@", url)
+
+
 class Redaction:
     """A processor that leaves no card number, phone number, email address or secret in any value of a line.
 
@@ -131,8 +136,7 @@ class Redaction:
 
     def text(self, text: str) -> str:
         """The text with everything masked that must not be kept."""
-        masked = _URL_PASSWORD.sub(rf"\1:{SECRET}@", text)
-        masked = _EMAIL.sub(EMAIL, masked)
+        masked = _EMAIL.sub(EMAIL, without_password(text))
         masked = _PHONE.sub(PHONE, masked)
         return self._mask_numbers(masked)
 

@@ -1,7 +1,7 @@
 """The command line's entrance: which commands there are, and what becomes of their errors.
 
-A command is one line in ``COMMANDS``: its name, where it lives, what it does. It is a function with Typer's annotations,
-or a ``typer.Typer`` that groups several. Only the command that is asked for is imported, so that help is quick.
+A command is one line in ``COMMANDS``: its name, where it lives, what it does. It is a function with Typer's
+annotations, or a ``typer.Typer`` that groups several. Only the one that is asked for is imported: help is quick.
 
 Exit codes: 0 done, 1 failed, 2 asked wrongly, 130 interrupted.
 """
@@ -35,18 +35,19 @@ class CommandLine:
         return loaded
 
 
-COMMANDS = (
-    CommandLine("demo", "infra.cli.demo:demo", "The whole system, rehearsed: tells one story, then keeps running."),
-    CommandLine("up", "infra.cli.up:up", "Every role on this machine, on the servers of the settings, else embedded."),
-    CommandLine("work", "infra.cli.work:work", "One role: detection, casework, outreach, relay, cards, rehearsal."),
+COMMANDS = (  # help fits beside the names on a terminal of 80 columns
+    CommandLine("demo", "infra.cli.demo:demo", "The whole system, rehearsed: tells one story, keeps running."),
+    CommandLine("up", "infra.cli.up:up", "Every role on this machine, on your servers or embedded ones."),
+    CommandLine("work", "infra.cli.work:work", "One role, for running many: ringback work detection."),
     CommandLine("serve", "infra.cli.serve:serve", "The web process: feed, webhooks, desk."),
     CommandLine("feed", "infra.cli.feed:feed", "Replays a file of transactions into the feed."),
     CommandLine("judge", "infra.cli.judge:judge", "Transactions in, alerts out; no servers, no state kept."),
     CommandLine("case", "infra.cli.case:case", "A case's history as a person reads it."),
+    CommandLine("customer", "infra.cli.case:customer", "What the history holds of a customer, as a person reads it."),
     CommandLine("history", "infra.cli.history:app", "The event store: verify, rebuild, stats."),
     CommandLine("refused", "infra.cli.refused:app", "What was set aside, and why."),
     CommandLine("doctor", "infra.cli.doctor:doctor", "What is reachable, and what is misconfigured."),
-    CommandLine("settings", "infra.cli.settings:settings", "Every setting with its value and where that comes from."),
+    CommandLine("settings", "infra.cli.settings:settings", "Every setting, its value, and where that comes from."),
 )
 
 
@@ -58,7 +59,7 @@ def build(arguments: Sequence[str], commands: Sequence[CommandLine] = COMMANDS) 
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
-        rich_markup_mode="rich",
+        rich_markup_mode=None,
     )
     app.callback()(_root)
     wanted = next((argument for argument in arguments if not argument.startswith("-")), None)
