@@ -14,12 +14,11 @@ from datetime import datetime, timedelta
 import msgspec
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from psycopg import AsyncConnection
 from psycopg.errors import UniqueViolation
 
 from infra.clock import Clock
-from infra.history import History, StreamWrite
-from infra.history.event import Event, NewEvent, derived_id
+from infra.history.event import NewEvent, derived_id
+from infra.history.store import Connection, History, StreamWrite, Within
 from outreach.desk.events import (
     AccountCreated,
     OperatorSignedIn,
@@ -68,7 +67,7 @@ class SignInRefused(AccountError):
     """Name, password or link are not right; which of them is not told."""
 
 
-class TooManyAttempts(AccountError):  # noqa: N818 - the state, as the other two
+class TooManyAttempts(AccountError):
     """Too many failures of this account or address; try again after ``wait_s`` seconds."""
 
     def __init__(self, wait_s: int) -> None:
@@ -105,7 +104,7 @@ class Accounts:
 
     async def prepare(self) -> None:
         """Creates the tables where they are missing; safe in several processes at once."""
-        async with self._history.pool.connection() as conn:
+        async with self._history.transaction() as conn:
             await conn.execute("SELECT pg_advisory_xact_lock(hashtext('ringback desk.accounts'))")
             await conn.execute(DDL)
 
@@ -124,7 +123,7 @@ class Accounts:
         hashed = await asyncio.to_thread(self._hasher.hash, password)
         row = (name, display_name or name.capitalize(), hashed, list(languages), self._clock())
 
-        async def insert(conn: AsyncConnection) -> None:
+        async def insert(conn: Connection) -> None:
             await conn.execute(
                 "INSERT INTO desk.accounts (name, display_name, password_hash, languages, created_at)"
                 " VALUES (%s, %s, %s, %s, %s)",
@@ -139,7 +138,7 @@ class Accounts:
 
     async def find(self, name: str) -> Account | None:
         """The account of that name, disabled ones included."""
-        async with self._history.pool.connection() as conn:
+        async with self._history.transaction() as conn:
             found = await self._row(conn, name)
         return found[0] if found else None
 
@@ -152,7 +151,7 @@ class Accounts:
         """
         name = name.strip().lower()
         await self._within_limits(name, address)
-        async with self._history.pool.connection() as conn:
+        async with self._history.transaction() as conn:
             found = await self._row(conn, name) if NAME.match(name) else None
         hashed = found[1] if found else self._decoy
         right = await asyncio.to_thread(self._matches, hashed, password[: LONGEST_PASSWORD + 1])
@@ -176,7 +175,7 @@ class Accounts:
         token = self._new_token()
         expires = self._clock() + valid
 
-        async def insert(conn: AsyncConnection) -> None:
+        async def insert(conn: Connection) -> None:
             if await self._row(conn, name) is None:
                 raise AccountRefused(f"There is no account named {name}.")
             await conn.execute("DELETE FROM desk.sign_in_links WHERE expires_at < %s", (self._clock(),))
@@ -197,7 +196,7 @@ class Accounts:
             SignInRefused: the link is unknown, used, expired, or its account disabled.
         """
         await self._within_limits("", address)
-        async with self._history.pool.connection() as conn:
+        async with self._history.transaction() as conn:
             cursor = await conn.execute(
                 "UPDATE desk.sign_in_links SET used_at = %s WHERE token_hash = %s AND used_at IS NULL"
                 " AND expires_at > %s RETURNING name",
@@ -214,12 +213,12 @@ class Accounts:
     async def sign_out(self, name: str) -> None:
         """Ends every session of the account."""
 
-        async def bump(conn: AsyncConnection) -> None:
+        async def bump(conn: Connection) -> None:
             await conn.execute("UPDATE desk.accounts SET session_epoch = session_epoch + 1 WHERE name = %s", (name,))
 
         await self._tell(OperatorSignedOut(operator=name), actor=f"operator:{name}", within=bump)
 
-    async def _row(self, conn: AsyncConnection, name: str) -> tuple[Account, str] | None:
+    async def _row(self, conn: Connection, name: str) -> tuple[Account, str] | None:
         cursor = await conn.execute(
             "SELECT name, display_name, languages, disabled_at, session_epoch, password_hash"
             " FROM desk.accounts WHERE name = %s",
@@ -246,7 +245,7 @@ class Accounts:
     async def _within_limits(self, name: str, address: str) -> None:
         now = self._clock()
         limits = ((f"name {name}", FAILURES_OF_A_NAME), (f"address {address}", FAILURES_OF_AN_ADDRESS))
-        async with self._history.pool.connection() as conn:
+        async with self._history.transaction() as conn:
             for limited, most in limits:
                 cursor = await conn.execute(
                     "SELECT failed_at FROM desk.sign_in_failures WHERE limited = %s AND failed_at > %s"
@@ -258,7 +257,7 @@ class Accounts:
                     raise TooManyAttempts(max(1, int((failures[-1] + LIMIT_WINDOW - now).total_seconds())))
 
     async def _signed_in(self, account: Account, method: str) -> None:
-        async def forget(conn: AsyncConnection) -> None:
+        async def forget(conn: Connection) -> None:
             await conn.execute("DELETE FROM desk.sign_in_failures WHERE limited = %s", (f"name {account.name}",))
 
         event = OperatorSignedIn(operator=account.name, method=method)
@@ -268,7 +267,7 @@ class Accounts:
         now = self._clock()
         limited = [f"address {address}", *([f"name {typed[:40]}"] if typed else [])]
 
-        async def note(conn: AsyncConnection) -> None:
+        async def note(conn: Connection) -> None:
             await conn.execute("DELETE FROM desk.sign_in_failures WHERE failed_at < %s", (now - LIMIT_WINDOW,))
             for each in limited:
                 await conn.execute("INSERT INTO desk.sign_in_failures VALUES (%s, %s)", (each, now))
@@ -280,7 +279,7 @@ class Accounts:
         event: AccountCreated | SignInLinkIssued | OperatorSignedIn | SignInFailed | OperatorSignedOut,
         *,
         actor: str,
-        within: Callable[[AsyncConnection], object],
+        within: Within,
     ) -> None:
         stream = f"operator-{event.operator}"
         new = NewEvent(

@@ -38,6 +38,7 @@ class Sessions:
     def __init__(self, master_key: str, *, secure: bool) -> None:
         key = b64decode(master_key)
         self._serializer = URLSafeTimedSerializer(hmac.digest(key, b"desk session", "sha256"), salt="desk")
+        self._looks = URLSafeTimedSerializer(hmac.digest(key, b"desk look", "sha256"), salt="look")
         self._csrf_key = hmac.digest(key, b"desk form", "sha256")
         self._secure = secure
         self.cookie = f"__Host-{COOKIE}" if secure else COOKIE
@@ -80,6 +81,18 @@ class Sessions:
         """
         if not hmac.compare_digest(self.csrf(session), token):
             raise Problem(403, "foreign-form", "This form was not made for this session; open the page again")
+
+    def looked(self, session: Session, case_id: str, *, unmasked: bool) -> str:
+        """The proof that a look at the case is recorded, for the page that follows it."""
+        return self._looks.dumps([session.session_id, case_id, unmasked])
+
+    def look(self, proof: str, session: Session, case_id: str) -> bool | None:
+        """Whether the recorded look was unmasked; None without a proof of this session for this case."""
+        try:
+            session_id, case, unmasked = self._looks.loads(proof, max_age=SESSION_S)
+        except (BadSignature, ValueError, TypeError):
+            return None
+        return bool(unmasked) if (session_id, case) == (session.session_id, case_id) else None
 
 
 def refuse_foreign_origin(request: Request) -> None:

@@ -1,0 +1,184 @@
+"""The case as one screen: everything that the page and the API show, already masked or not. Pure."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from infra.history.event import Recorded
+from outreach.cases.events import AlertJoined, TaskCreated, TaskTaken
+from outreach.cases.state import CaseState
+from outreach.customers.service import Profile
+from outreach.desk.contact_view import ActionView, ContactView, actions, contacts
+from outreach.desk.evidence_view import AlertView, PaymentRow, alert_view, evidence_of, payments
+from outreach.desk.guide import Advice, Step, advise, way
+from outreach.desk.masking import masked_email, masked_name, masked_phone
+from outreach.desk.timeline import HIDDEN, Line, timeline
+from outreach.desk.words import LANGUAGES, METHODS, REASONS, RESOLUTIONS, local, said
+
+
+class Who(msgspec.Struct, frozen=True, kw_only=True):
+    """The customer, masked or not. ``there``: where the card's believed payments put her."""
+
+    known: bool
+    name: str
+    phone: str
+    email: str
+    language: str
+    home: str
+    home_time: str
+    there: str
+    there_time: str
+    jurisdiction: str
+    cards: tuple[tuple[str, bool], ...]
+    notices: tuple[str, ...]
+    opted_out: tuple[str, ...]
+    consents: tuple[str, ...]
+
+
+class CaseView(msgspec.Struct, frozen=True, kw_only=True):
+    """The screen. ``masked``: the task is not in this operator's hand. ``open_payments``: nobody has said of them."""
+
+    case_id: str
+    case_code: str
+    version: int
+    position: int
+    severity: str
+    reason: str
+    resolution: str
+    held_by: str
+    mine: bool
+    masked: bool
+    front: bool
+    since: datetime | None
+    taken_at: datetime | None
+    who: Who
+    alerts: list[AlertView]
+    payments: list[PaymentRow]
+    contacts: list[ContactView]
+    actions: list[ActionView]
+    timeline: list[Line]
+    advice: Advice
+    way: list[Step]
+    verified: str
+    open_payments: list[str]
+    language: str
+
+
+def holds(state: CaseState, operator: str) -> bool:
+    """Whether the operator has the case's task in hand: only then is anything unmasked."""
+    return state.task is not None and bool(operator) and state.task.taken_by == operator
+
+
+def case_view(
+    state: CaseState,
+    version: int,
+    recorded: Sequence[Recorded[Any]],
+    profile: Profile | None,
+    *,
+    operator: str,
+    now: datetime,
+    bank: str,
+) -> CaseView:
+    """Everything on the screen of this operator at this moment."""
+    masked = not holds(state, operator)
+    evidence = evidence_of(recorded)
+    rules = {each.event.alert_id: each.event.rule for each in recorded if isinstance(each.event, AlertJoined)}
+    alerts = [
+        alert_view(alert, evidence.get(alert_id, {}), rules.get(alert_id, ""), state)
+        for alert_id, alert in state.alerts.items()
+    ]
+    # What stands comes before what was taken back; among what stands, the first is what she was asked about.
+    alerts.sort(key=lambda alert: alert.withdrawn)
+    unanswered = [
+        a.suspect for a in state.standing if a.suspect not in state.confirmed and a.suspect not in state.denied
+    ]
+    advice = advise(state, operator, what=_what(alerts), bank=bank)
+    return CaseView(
+        case_id=state.case_id,
+        case_code=state.case_code,
+        version=version,
+        position=recorded[-1].position if recorded else 0,
+        severity=state.severity,
+        reason=said(REASONS, state.task.reason) if state.task else "",
+        resolution=said(RESOLUTIONS, state.resolution) if state.resolution else "",
+        held_by=state.task.taken_by if state.task else "",
+        mine=not masked,
+        masked=masked,
+        front=state.task.front if state.task else False,
+        since=_last_of(recorded, TaskCreated),
+        taken_at=_last_of(recorded, TaskTaken),
+        who=_who(profile, state, alerts, masked=masked, now=now),
+        alerts=alerts,
+        payments=payments(list(evidence.values()), state),
+        contacts=contacts(recorded, masked=masked),
+        actions=actions(recorded),
+        timeline=timeline(recorded, masked=masked),
+        advice=advice,
+        way=way(advice),
+        verified=", ".join(sorted({said(METHODS, method) for _, method in state.verified})),
+        open_payments=list(dict.fromkeys(unanswered)),
+        language=profile.language if profile else "",
+    )
+
+
+def _last_of(recorded: Sequence[Recorded[Any]], kind: type) -> datetime | None:
+    return next((each.occurred_at for each in reversed(recorded) if isinstance(each.event, kind)), None)
+
+
+def _what(alerts: Sequence[AlertView]) -> str:
+    standing = [alert for alert in alerts if not alert.withdrawn] or list(alerts)
+    if not standing:
+        return "the payment"
+    first = standing[0].suspect
+    what = f"{first.amount} at {first.merchant}" + (f" in {first.place}" if first.place else "")
+    return what if len(standing) == 1 else f"{what}, and {len(standing) - 1} more"
+
+
+def _who(profile: Profile | None, state: CaseState, alerts: Sequence[AlertView], *, masked: bool, now: datetime) -> Who:
+    believed = next((alert.against for alert in alerts if alert.against and not alert.withdrawn), None)
+    there = ", ".join(filter(None, (believed.place, believed.country))) if believed else ""
+    there_time = local(now, believed.zone) if believed and believed.zone else ""
+    if profile is None:
+        return Who(
+            known=False,
+            name="Unknown owner",
+            phone="",
+            email="",
+            language="",
+            home="",
+            home_time="",
+            there=there,
+            there_time=there_time,
+            jurisdiction="",
+            cards=((state.card_id[-4:] if not masked else HIDDEN, True),),
+            notices=(),
+            opted_out=(),
+            consents=(),
+        )
+    city = ", ".join(str(profile.home[part]) for part in ("city", "country") if profile.home.get(part))
+    suspected = {alert.card_id for alert in state.alerts.values()}
+    cards = tuple(
+        (HIDDEN if masked else four or HIDDEN, card_id in suspected) for card_id, four in profile.cards.items()
+    )
+    notices = tuple(
+        f"{notice.get('country', '')} {notice.get('from', '')} to {notice.get('to', '')}".strip()
+        for notice in profile.travel_notices
+    )
+    return Who(
+        known=True,
+        name=masked_name(profile.name) if masked else profile.name,
+        phone=masked_phone(profile.phone) if masked else profile.phone,
+        email=masked_email(profile.email) if masked else profile.email,
+        language=said(LANGUAGES, profile.language),
+        home=HIDDEN if masked and city else city,
+        home_time=local(now, profile.home_zone),
+        there=there,
+        there_time=there_time,
+        jurisdiction=profile.jurisdiction,
+        cards=cards,
+        notices=() if masked else notices,
+        opted_out=tuple(sorted(profile.opted_out)),
+        consents=profile.consents,
+    )

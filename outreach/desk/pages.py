@@ -1,0 +1,142 @@
+"""The queue and the case, as pages. Each works without script for reading; with it, they follow what happens."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi.responses import RedirectResponse, StreamingResponse
+
+from infra.problems import Problem
+from outreach.cases.queue import QueueRow, waiting
+from outreach.desk.acting import Asked, act_as_seen, look
+from outreach.desk.answers import SECURITY_HEADERS, PageRoute, page
+from outreach.desk.desk import Desk, SignedIn
+from outreach.desk.presence import EVERY_S
+from outreach.desk.sessions import CSRF_HEADER
+from outreach.desk.words import LANGUAGES, REASONS, SEVERITIES, TOPICS, said
+
+
+def page_router(desk: Desk) -> APIRouter:  # noqa: C901 - routes share the desk by closure; each is simple
+    """The routes of the two pages and of what keeps them alive."""
+    router = APIRouter(route_class=PageRoute, include_in_schema=False)
+
+    def common(operator: SignedIn) -> dict[str, Any]:
+        return {
+            "operator": operator.account,
+            "csrf": desk.sessions.csrf(operator.session),
+            "bank": desk.settings.bank_name,
+            "now": desk.clock(),
+        }
+
+    @router.get("/")
+    async def queue(request: Request, code: Annotated[str, Query(max_length=20)] = "") -> Response:
+        operator = await desk.at_page(request)
+        async with desk.history.transaction() as conn:
+            rows = await waiting(conn)
+        wanted = code.strip().upper()
+        if wanted:
+            found = next((row for row in rows if row.case_code.upper() == wanted), None)
+            if found is not None:
+                return RedirectResponse(f"/cases/{found.case_id}", status_code=303, headers=SECURITY_HEADERS)
+        return page(
+            request,
+            "queue.html",
+            mine=[row for row in rows if row.taken_by == operator.name],
+            waiting=[row for row in rows if not row.taken_by],
+            others=[row for row in rows if row.taken_by not in {"", operator.name}],
+            oldest=_oldest(rows),
+            not_found=wanted,
+            words={"reasons": REASONS, "severities": SEVERITIES, "languages": LANGUAGES},
+            said=said,
+            once=desk.new_id(),
+            **common(operator),
+        )
+
+    async def case_page(
+        request: Request, operator: SignedIn, case_id: str, *, looked: str = "", problem: Problem | None = None
+    ) -> Response:
+        # A page that follows the case looks once; it looks again when it shows more than it did.
+        seen = desk.sessions.look(looked, operator.session, case_id)
+        state, _ = await desk.cases.load(case_id)
+        unmasked = state.task is not None and state.task.taken_by == operator.name
+        cause = None if seen == unmasked else desk.new_id()
+        view, _, _ = await look(desk, operator, case_id, screen="case", cause=cause)
+        kept = looked if cause is None else desk.sessions.looked(operator.session, case_id, unmasked=view.mine)
+        return page(
+            request,
+            "case.html",
+            status=problem.status if problem else 200,
+            case=view,
+            problem=problem,
+            looked=kept,
+            topics=TOPICS,
+            said=said,
+            words={"severities": SEVERITIES},
+            presence_s=EVERY_S,
+            once=desk.new_id(),
+            **common(operator),
+        )
+
+    @router.get("/cases/{case_id}")
+    async def case(request: Request, case_id: str, looked: Annotated[str, Query(max_length=500)] = "") -> Response:
+        return await case_page(request, await desk.at_page(request), case_id, looked=looked)
+
+    @router.post("/cases/{case_id}/presence")
+    async def presence(request: Request, case_id: str) -> Response:
+        operator = await desk.at_page(request)
+        desk.sessions.check_csrf(operator.session, request.headers.get(CSRF_HEADER, ""))
+        await desk.presence.touch(operator.name, case_id[:64])
+        return Response(status_code=204)
+
+    @router.post("/cases/{case_id}/{action}")
+    async def act_on(
+        request: Request,
+        case_id: str,
+        action: str,
+        *,
+        csrf: Annotated[str, Form(max_length=100)] = "",
+        version: Annotated[str, Form(pattern=r"^(\d{1,18}|any)$")] = "any",
+        once: Annotated[str, Form(max_length=100)] = "",
+        method: Annotated[str, Form(max_length=20)] = "",
+        note: Annotated[str, Form(max_length=10_000)] = "",
+        chosen: Annotated[bool, Form()] = False,
+        transactions: Annotated[list[str] | None, Form()] = None,
+        topics: Annotated[list[str] | None, Form()] = None,
+    ) -> Response:
+        operator = await desk.at_page(request)
+        desk.sessions.check_csrf(operator.session, csrf)
+        if chosen and transactions is None:
+            transactions = []
+        asked = Asked(transactions=transactions, method=method, topics=topics or [], note=note)
+        cause = f"{case_id} {action} {once or desk.new_id()}"
+        try:
+            await act_as_seen(desk, operator, case_id, action, asked, seen=_version(version), cause=cause)
+        except Problem as problem:
+            if problem.status not in {409, 412, 422}:
+                raise
+            return await case_page(request, operator, case_id, problem=problem)
+        if action == "take":
+            await desk.presence.touch(operator.name, case_id[:64])
+        to = "/" if action == "return" else f"/cases/{case_id}"
+        headers = dict(SECURITY_HEADERS)
+        if action == "return" and request.headers.get("hx-request"):
+            return Response(status_code=204, headers={**headers, "HX-Redirect": to})
+        return RedirectResponse(to, status_code=303, headers=headers)
+
+    @router.get("/desk/events")
+    async def events(request: Request) -> Response:
+        await desk.at_page(request)
+        last = request.headers.get("last-event-id") or request.query_params.get("after", "")
+        after = int(last) if last.isascii() and last.isdigit() else None
+        headers = {**SECURITY_HEADERS, "X-Accel-Buffering": "no"}
+        return StreamingResponse(desk.live.events(after), media_type="text/event-stream", headers=headers)
+
+    return router
+
+
+def _version(seen: str) -> int | None:
+    """The version that the page showed; None from the queue, which shows none."""
+    return None if seen == "any" else int(seen)
+
+
+def _oldest(rows: list[QueueRow]) -> QueueRow | None:
+    return min((row for row in rows if not row.taken_by), key=lambda row: row.created_at, default=None)
