@@ -73,7 +73,7 @@ class ProjectionRunner:
                     for projection in self._projections:
                         tasks.create_task(self._keep_up(projection, leadership), name=f"projection-{projection.name}")
             except* Unavailable as away:
-                log.warning("projections.away", error=str(away.exceptions[0]))
+                log.warning("projections wait for PostgreSQL", error=str(away.exceptions[0]))
             await asyncio.sleep(_RETRY_S)
 
     async def _keep_up(self, projection: Projection, leadership: Leadership) -> None:
@@ -92,8 +92,15 @@ class ProjectionRunner:
                     position = applied
             except Unavailable:
                 raise
+            except CheckpointMoved as moved:
+                log.warning(
+                    "projection moved by another, goes on from there", projection=projection.name, why=str(moved)
+                )
             except Exception as error:  # noqa: BLE001 -- one wrong read model must not stop the others: logged, retried
-                log.error("projection.failed", projection=projection.name, error=repr(error), retry_s=retry_s)  # noqa: TRY400 -- a trace could show personal data
+                # Neither its message nor a trace: a database's error may quote personal data.
+                log.error(  # noqa: TRY400
+                    "projection failed", projection=projection.name, error=type(error).__name__, retry_s=retry_s
+                )
                 await asyncio.sleep(retry_s)
                 retry_s = min(retry_s * 2, _RETRY_AT_MOST_S)
 

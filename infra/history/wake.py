@@ -94,7 +94,7 @@ class Wake:
             try:
                 await redis.publish(CHANNEL, str(self._newest))
             except (RedisError, OSError) as error:
-                log.warning("history.wake.not_published", error=type(error).__name__)
+                log.warning("history hint not published", error=type(error).__name__)
                 await asyncio.sleep(_RETRY_S)
 
     async def _listen(self, redis: Redis) -> None:
@@ -106,5 +106,5 @@ class Wake:
                         if await pubsub.get_message(timeout=POLL_S) is not None:
                             self._ring()
             except (RedisError, OSError) as error:
-                log.warning("history.wake.not_heard", error=type(error).__name__)
+                log.warning("history hints not heard", error=type(error).__name__)
                 await asyncio.sleep(_RETRY_S)

@@ -1,0 +1,40 @@
+"""The history, opened for one command that runs beside the roles."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from infra.cli.connected import MASTER_KEY_BYTES, connected_settings, master_key
+from infra.cli.keys import with_keys
+from infra.clock import utc_now
+from infra.history.store import History
+from infra.settings import Settings
+
+
+def history_settings() -> Settings:
+    """Settings that name a PostgreSQL; nothing else has to run.
+
+    Raises:
+        NothingRunning: the settings name none, and none runs in the home.
+    """
+    settings = Settings()
+    return with_keys(settings, generate=False) if settings.postgres_url else connected_settings(settings)
+
+
+@asynccontextmanager
+async def opened_history(settings: Settings, *, readable: bool = True) -> AsyncIterator[History]:
+    """The history of these settings, until the block ends.
+
+    Args:
+        settings: with a ``postgres_url``.
+        readable: whether personal data is to be read: then the master key has to be there.
+
+    Raises:
+        UnusableSetting: the master key is wanted, and is missing or wrong.
+        Unavailable: PostgreSQL cannot be reached.
+    """
+    key = master_key(settings) if readable else bytes(MASTER_KEY_BYTES)
+    opened = await History.open(
+        settings.postgres_url or "", master_key=key, clock=utc_now, redis_url=settings.redis_url, pool_size=4
+    )
+    async with opened as history:
+        yield history
