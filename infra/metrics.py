@@ -51,6 +51,12 @@ TRANSACTIONS = Counter(
     ["result"],
     registry=REGISTRY,
 )
+SIGHTINGS = Counter(
+    "ringback_sightings_total",
+    "What was only counted while judging: why a transaction is no sighting, duplicates, conflicts, too late.",
+    ["reason"],
+    registry=REGISTRY,
+)
 ALERTS = Counter(
     "ringback_alerts_total", "Alerts that detection has produced.", ["status", "verdict"], registry=REGISTRY
 )
@@ -61,6 +67,12 @@ DETECTION_FLUSH_SECONDS = Histogram(
     "ringback_detection_flush_seconds",
     "Time to write the changed cards and the position after them.",
     buckets=_FAST_S,
+    registry=REGISTRY,
+)
+DETECTION_LET_GO = Counter(
+    "ringback_detection_let_go_total",
+    "How often a worker dropped its partitions and took them up anew: fenced, state lost, topic replaced.",
+    ["reason"],
     registry=REGISTRY,
 )
 DETECTION_LAG = Gauge(

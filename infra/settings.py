@@ -43,6 +43,16 @@ class Settings(BaseSettings):
     partitions: int = Field(default=4, ge=1, le=4096, description="Partitions of `transactions` where we create it.")
     replication_factor: int = Field(default=1, ge=1, le=9, description="Copies of each topic where we create it.")
 
+    detection_cards_kept: int = Field(
+        default=200_000,
+        ge=2,
+        description="Cards a partition whose sightings stay in the process; others are read back.",
+    )
+    allow_card_numbers: bool = Field(
+        default=False,
+        description="Accept card tokens that look like card numbers (13 to 19 digits, right check digit).",
+    )
+
     http_host: str = Field(default="127.0.0.1", description="Address that the web process listens on.")
     http_port: int = Field(default=8400, ge=0, le=65535, description="Port that the web process listens on.")
     public_url: str | None = Field(

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._topic import TopicDescription
 from confluent_kafka.cimpl import NewTopic
 
 from infra.settings import Settings
@@ -87,7 +88,7 @@ def ensure_topics(servers: str, settings: Settings, *, timeout_s: float = 10.0) 
             name,
             num_partitions=of_transactions if name == CARD_CONTEXT else settings.partitions,
             replication_factor=settings.replication_factor,
-            config={"cleanup.policy": "compact"} if name in COMPACTED else {},
+            config=_config(name),
         )
         for name in missing
     ]
@@ -112,14 +113,30 @@ def topic_identity(servers: str, topic: str, *, timeout_s: float = 10.0) -> Topi
     client = admin(servers)  # held until the answer is there: librdkafka ends with its last reference
     asked = client.describe_topics(TopicCollection([topic]), request_timeout=timeout_s)[topic]
     try:
-        described = asked.result(timeout_s)
+        return described(asked.result(timeout_s))
     except KafkaException as error:
-        if _code(error) in _UNKNOWN:
-            raise TopicMissing(f"the broker has no topic {topic}") from error
-        raise BrokerAway(f"topic {topic} could not be described: {error}") from error
+        raise failure(topic, error) from error
     except TimeoutError as error:
         raise BrokerAway(f"topic {topic} could not be described within {timeout_s} s") from error
-    return TopicIdentity(topic_id=str(described.topic_id), partitions=len(described.partitions))
+
+
+def described(topic: TopicDescription) -> TopicIdentity:
+    """The identity in a broker's description of a topic."""
+    return TopicIdentity(topic_id=str(topic.topic_id), partitions=len(topic.partitions))
+
+
+def failure(topic: str, error: KafkaException) -> TopicMissing | BrokerAway:
+    """What it means that a topic could not be described."""
+    if _code(error) in _UNKNOWN:
+        return TopicMissing(f"the broker has no topic {topic}")
+    return BrokerAway(f"topic {topic} could not be described: {error}")
+
+
+def _config(name: str) -> dict[str, str]:
+    if name in COMPACTED:
+        return {"cleanup.policy": "compact"}
+    # What is "ahead of its time" is judged by the broker's stamp, not by that of whoever produced.
+    return {"message.timestamp.type": "LogAppendTime"} if name == TRANSACTIONS else {}
 
 
 def _partitions(client: AdminClient, timeout_s: float) -> dict[str, int]:

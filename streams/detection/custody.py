@@ -1,0 +1,230 @@
+"""The partitions that this worker has in its care, from the claim to the last flush."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple
+
+from infra.clock import Clock
+from infra.metrics import DETECTION_BATCH_SECONDS, DETECTION_FLUSH_SECONDS, SIGHTINGS, TRANSACTIONS
+from infra.settings import Settings
+from streams.detection.errors import LetGo, TopicReplaced
+from streams.detection.incarnation import Incarnation
+from streams.detection.outbox import Outbox
+from streams.detection.partition import Partition, Rows, SetAside
+from streams.detection.state import PartitionState
+from streams.errors import BrokerAway, TopicMissing
+from streams.topics import TopicIdentity, ensure_topics
+
+logger = logging.getLogger(__name__)
+
+FLUSH_CARDS: Final = 3_000
+"""Changed cards that begin a flush at once."""
+FLUSH_EVERY_S: Final = 0.25
+"""So often everything that changed is flushed, however little it is."""
+_FLUSH_AT_MOST: Final = 4 * FLUSH_CARDS
+_AGAIN_S: Final = 0.25
+_LAST_FLUSH_S: Final = 5.0
+
+
+class Batch(NamedTuple):
+    """Records as they were consumed, by partition, under the assignment of that number."""
+
+    assignment: int
+    rows: list[tuple[int, Rows]]
+
+
+class Custody:
+    """Claims partitions, judges what comes of them, flushes, and gives them up.
+
+    Its methods may be called from several tasks; they take turns. Whatever makes a partition's state worthless (another
+    worker's claim, a Redis that forgot, a topic made anew) ends in `dropped`, which makes the intake join the group
+    anew.
+    """
+
+    def __init__(self, settings: Settings, outbox: Outbox, clock: Clock, *, dropped: Callable[[LetGo], None]) -> None:
+        self._settings = settings
+        self._servers = settings.kafka_servers or ""
+        self._outbox = outbox
+        self._clock = clock
+        self._dropped = dropped
+        self._incarnation = Incarnation(self._servers)
+        self._identity: TopicIdentity | None = None
+        self._held: dict[int, Partition] = {}
+        self._flushes: dict[int, asyncio.Task[None]] = {}
+        self._turn = asyncio.Lock()
+        self._assignment = 0
+        self._closing: set[asyncio.Future[None]] = set()
+
+    @property
+    def positions(self) -> dict[int, int]:
+        """The next offset to be judged of each partition in hand."""
+        return {number: partition.position for number, partition in self._held.items()}
+
+    async def take(self, numbers: Iterable[int]) -> tuple[int, dict[int, int | None]]:
+        """Claims these partitions, in place of what was held before.
+
+        Returns:
+            The number of this assignment, which batches must carry, and for each partition the offset to begin at;
+            None is the topic's beginning.
+        """
+        async with self._turn:
+            await self._drop()
+            self._assignment += 1
+            self._identity = await self._identified()
+            begin: dict[int, int | None] = {}
+            for number in sorted(numbers):
+                state = PartitionState(self._settings.redis_url or "", number)
+                claim = await state.claim(self._identity, self._clock())
+                partition = Partition(
+                    state,
+                    claim,
+                    cards_kept=self._settings.detection_cards_kept,
+                    allow_card_numbers=self._settings.allow_card_numbers,
+                )
+                again = await partition.load()
+                self._held[number] = partition
+                begin[number] = claim.position
+                if claim.reissue:
+                    logger.warning(
+                        "partition %d: the topic was replaced; %d standing alerts are sent again, and the feed is to "
+                        "send again everything since the time that `gaps` names",
+                        number,
+                        len(again),
+                    )
+                await self._outbox.put(partition, again)
+            logger.info("claimed partitions %s of %s", sorted(self._held), self._identity)
+            return self._assignment, begin
+
+    async def judge(self, batch: Batch) -> None:
+        """Judges a batch; one of an earlier assignment counts for nothing."""
+        async with self._turn:
+            if batch.assignment != self._assignment:
+                return
+            began = time.perf_counter()
+            for number, rows in batch.rows:
+                partition = self._held.get(number)
+                if partition is None:
+                    continue
+                outcomes = await partition.judge(rows)
+                _count(partition, len(rows.offsets), sum(isinstance(one, SetAside) for one in outcomes))
+                await self._outbox.put(partition, outcomes)
+                if partition.dirty >= FLUSH_CARDS:
+                    await self._begin_flush(partition)
+            DETECTION_BATCH_SECONDS.observe(time.perf_counter() - began)
+
+    async def flush_all(self) -> None:
+        """Begins a flush of every partition that changed and has none under way."""
+        async with self._turn:
+            for partition in list(self._held.values()):
+                if partition.number not in self._flushes:
+                    await self._begin_flush(partition)
+
+    async def look_for_replacement(self) -> None:
+        """Asks the broker whether the topic is still the one that is read, so that a quiet one is noticed as well."""
+        async with self._turn:
+            identity = self._identity if self._held else None
+        if identity is None:
+            return
+        try:
+            now = await self._incarnation.now()
+        except TopicMissing:
+            now = None
+        except BrokerAway:
+            return
+        if now != identity and identity == self._identity:
+            self.let_go(TopicReplaced(f"the topic was {identity}, and is {now} now"))
+
+    async def give_up(self, *, flush: bool) -> None:
+        """Ends the care of all partitions; with `flush`, what was judged is written first, if that is quick."""
+        try:
+            async with asyncio.timeout(_LAST_FLUSH_S), self._turn:
+                if flush:
+                    await self._flush_now()
+        except TimeoutError:  # the broker or Redis is away, and whoever judges waits for it
+            logger.warning("not flushed in time; what was judged since the last flush is judged again")
+        except LetGo as error:
+            logger.warning("not flushed: %s", error)
+        self._assignment += 1
+        await self._drop()
+
+    def let_go(self, error: LetGo) -> None:
+        """Drops every partition unflushed, and says so."""
+        logger.warning("letting go of all partitions: %s", error)
+        self._assignment += 1  # nothing that is still on its way is judged
+        held, self._held = self._held, {}
+        for partition in held.values():
+            closing = asyncio.ensure_future(partition.state.close())
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+        self._dropped(error)
+
+    async def _identified(self) -> TopicIdentity:
+        while True:
+            try:
+                return await self._incarnation.now()
+            except (BrokerAway, TopicMissing) as error:
+                logger.info("waiting for the topic: %s", error)
+                await asyncio.sleep(_AGAIN_S)
+                if isinstance(error, TopicMissing):
+                    await asyncio.to_thread(ensure_topics, self._servers, self._settings)
+
+    async def _begin_flush(self, partition: Partition) -> None:
+        running = self._flushes.get(partition.number)
+        if running is not None:
+            if partition.dirty < _FLUSH_AT_MOST:
+                return
+            await asyncio.wait([running])
+        identity = self._identity
+        change = partition.snapshot()
+        if change is None or identity is None:
+            return
+        ticket = self._outbox.ticket
+
+        async def write() -> None:
+            began = time.perf_counter()
+            await self._outbox.acknowledged(ticket)
+            await self._incarnation.confirm(identity)
+            await partition.state.flush(change)
+            partition.written()
+            DETECTION_FLUSH_SECONDS.observe(time.perf_counter() - began)
+
+        task = self._flushes[partition.number] = asyncio.create_task(write())
+        task.add_done_callback(lambda done: self._flushed(partition, done))
+
+    def _flushed(self, partition: Partition, task: asyncio.Task[None]) -> None:
+        if self._flushes.get(partition.number) is task:
+            del self._flushes[partition.number]
+        if task.cancelled() or (error := task.exception()) is None or self._held.get(partition.number) is not partition:
+            return
+        if isinstance(error, LetGo):
+            self.let_go(error)
+        else:
+            logger.critical("a flush failed for a reason that is not understood", exc_info=error)
+            self.let_go(LetGo(repr(error)))
+
+    async def _flush_now(self) -> None:
+        if self._flushes:
+            await asyncio.wait(list(self._flushes.values()))
+        for partition in list(self._held.values()):
+            await self._begin_flush(partition)
+        if self._flushes:
+            await asyncio.gather(*self._flushes.values())
+
+    async def _drop(self) -> None:
+        for task in list(self._flushes.values()):
+            task.cancel()
+        self._flushes.clear()
+        held, self._held = self._held, {}
+        for partition in held.values():
+            await partition.state.close()
+
+
+def _count(partition: Partition, rows: int, refused: int) -> None:
+    TRANSACTIONS.labels("judged").inc(rows - refused)
+    if refused:
+        TRANSACTIONS.labels("refused").inc(refused)
+    for reason, times in partition.counts.items():
+        SIGHTINGS.labels(reason).inc(times)
+    partition.counts.clear()

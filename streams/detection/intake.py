@@ -1,0 +1,211 @@
+"""The transaction feed: librdkafka's consumer in a thread, whole batches to the agent.
+
+Faust pays some 100 µs an event and nothing noticeable a batch. The thread asks for one record, takes whatever else is
+there already, and puts it on the agent's channel: under load that is up to 5,000 records, on a quiet feed it is one,
+which has not waited for others.
+"""
+
+import asyncio
+import concurrent.futures
+import logging
+import threading
+import time
+from collections.abc import Coroutine, Sequence
+from typing import Any, Final, TypeVar
+
+import confluent_kafka
+from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, Message, TopicPartition
+from mode import Service
+
+from infra.metrics import DETECTION_LAG
+from infra.settings import Settings
+from streams.detection.custody import Batch, Custody
+from streams.detection.partition import Rows
+from streams.errors import StreamsError
+from streams.runner import HEARTBEAT_S, SESSION_TIMEOUT_S
+from streams.topics import TRANSACTIONS, ensure_topics
+
+logger = logging.getLogger(__name__)
+
+GROUP: Final = "ringback-detection"
+BATCH: Final = 5_000
+_POLL_S: Final = 0.1
+_AGAIN_S: Final = 0.5
+_LAG_EVERY_S: Final = 2.0
+
+Answer = TypeVar("Answer")
+
+
+class Intake(Service):
+    """Reads `transactions` for as long as the app runs; joins the group anew whenever it is told to.
+
+    Args:
+        settings: names the broker.
+        channel: takes `Batch`es; a full channel makes the thread wait.
+        custody: claims and gives up the partitions.
+    """
+
+    def __init__(self, settings: Settings, channel: Any, custody: Custody, **options: Any) -> None:
+        super().__init__(**options)
+        self._settings = settings
+        self._channel = channel
+        self._custody = custody
+        self._ending = threading.Event()
+        self._anew = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._running: asyncio.AbstractEventLoop | None = None
+        self._assignment = 0
+        self._lag_told = 0.0
+
+    def join_anew(self) -> None:
+        """Leaves the group and joins it again; may be called from any thread."""
+        self._anew.set()
+
+    async def on_start(self) -> None:
+        """Begins reading."""
+        self._running = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._run, name="ringback-intake", daemon=True)
+        self._thread.start()
+
+    async def on_stop(self) -> None:
+        """Leaves the group, which flushes, and ends."""
+        self._ending.set()
+        if self._thread is not None:
+            await asyncio.to_thread(self._thread.join)
+
+    def _run(self) -> None:
+        while not self._ending.is_set():
+            self._anew.clear()
+            if not self._topics_are_there():
+                continue
+            consumer = confluent_kafka.Consumer(self._config())
+            try:
+                consumer.subscribe(
+                    [TRANSACTIONS], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
+                )
+                while not (self._ending.is_set() or self._anew.is_set()):
+                    self._read(consumer)
+            except KafkaException as error:
+                logger.warning("reading begins anew: %s", error)
+                self._ending.wait(_AGAIN_S)
+            finally:
+                consumer.close()
+
+    def _read(self, consumer: confluent_kafka.Consumer) -> None:
+        first = consumer.poll(_POLL_S)
+        if first is not None:
+            messages = [first, *consumer.consume(BATCH - 1, 0)]
+            good = [message for message in messages if message.error() is None]
+            if len(good) < len(messages):
+                self._notice(messages)
+            if good:
+                self._wait_for(self._channel.put(Batch(self._assignment, _by_partition(good))))
+        if time.monotonic() - self._lag_told > _LAG_EVERY_S:
+            self._lag_told = time.monotonic()
+            self._tell_lag(consumer)
+
+    def _notice(self, messages: Sequence[Message]) -> None:
+        """Errors come as messages. A topic that is gone is made again; librdkafka itself gets over the others."""
+        errors = {error.code(): error for message in messages if (error := message.error()) is not None}
+        for code, error in errors.items():
+            logger.warning("while reading: %s", error.str())
+            if error.fatal() or code in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):  # noqa: SLF001 - public
+                self._anew.set()
+        self._ending.wait(0.05)
+
+    def _topics_are_there(self) -> bool:
+        try:
+            ensure_topics(self._settings.kafka_servers or "", self._settings)
+        except StreamsError as error:
+            logger.warning("waiting for the broker: %s", error)
+            self._ending.wait(_AGAIN_S)
+            return False
+        return True
+
+    def _assigned(self, consumer: confluent_kafka.Consumer, partitions: list[TopicPartition]) -> None:
+        if not partitions:
+            return
+        taken = self._wait_for(self._custody.take([partition.partition for partition in partitions]))
+        if taken is None:
+            return
+        self._assignment, begin = taken
+        offsets = [
+            TopicPartition(TRANSACTIONS, number, OFFSET_BEGINNING if offset is None else offset)
+            for number, offset in begin.items()
+        ]
+        consumer.assign(offsets)
+
+    def _revoked(self, consumer: confluent_kafka.Consumer, partitions: list[TopicPartition]) -> None:
+        del consumer, partitions  # the classic protocol takes all of them
+        self._wait_for(self._custody.give_up(flush=True), to_the_end=True)
+
+    def _lost(self, consumer: confluent_kafka.Consumer, partitions: list[TopicPartition]) -> None:
+        del consumer, partitions
+        self._wait_for(self._custody.give_up(flush=False), to_the_end=True)
+
+    def _wait_for(self, asked: Coroutine[Any, Any, Answer], *, to_the_end: bool = False) -> Answer | None:
+        """The answer of a coroutine on the event loop; None when the service ends meanwhile."""
+        if self._running is None or self._running.is_closed():
+            asked.close()
+            return None
+        future = asyncio.run_coroutine_threadsafe(asked, self._running)
+        while True:
+            try:
+                return future.result(0.1)
+            except concurrent.futures.TimeoutError:
+                if self._ending.is_set() and not to_the_end:
+                    future.cancel()
+                    return None
+
+    def _tell_lag(self, consumer: confluent_kafka.Consumer) -> None:
+        for number, position in self._custody.positions.items():
+            _low, high = consumer.get_watermark_offsets(TopicPartition(TRANSACTIONS, number), cached=True)
+            if high >= 0:
+                DETECTION_LAG.labels(str(number)).set(max(0, high - position))
+
+    def _config(self) -> dict[str, Any]:
+        return {
+            "bootstrap.servers": self._settings.kafka_servers or "",
+            "group.id": GROUP,
+            "client.id": GROUP,
+            "enable.auto.commit": False,  # the position lies in Redis, beside the state that it belongs to
+            "enable.auto.offset.store": False,
+            "auto.offset.reset": "earliest",
+            "partition.assignment.strategy": "range",
+            "session.timeout.ms": int(SESSION_TIMEOUT_S * 1000),
+            "heartbeat.interval.ms": int(HEARTBEAT_S * 1000),
+            "check.crcs": False,
+            "queued.min.messages": 200_000,
+            "queued.max.messages.kbytes": 131_072,
+            "fetch.message.max.bytes": 4_194_304,
+            "fetch.wait.max.ms": 20,  # the embedded broker wakes no waiting fetch
+            "fetch.queue.backoff.ms": 5,
+            "fetch.error.backoff.ms": 100,
+            "reconnect.backoff.max.ms": 1_000,
+            "topic.metadata.refresh.interval.ms": 5_000,
+            "allow.auto.create.topics": False,
+            "logger": logger,
+            "log_level": 0,
+        }
+
+
+def _by_partition(messages: Sequence[Message]) -> list[tuple[int, Rows]]:
+    """The batch by partition, each in its order."""
+    apart: dict[int, list[Message]] = {}
+    for message in messages:
+        number = message.partition()
+        if number in apart:
+            apart[number].append(message)
+        else:
+            apart[number or 0] = [message]
+    return [
+        (
+            number,
+            Rows(
+                offsets=[message.offset() or 0 for message in rows],
+                stamps_ms=[stamp for _kind, stamp in map(Message.timestamp, rows)],
+                values=list(map(Message.value, rows)),
+            ),
+        )
+        for number, rows in apart.items()
+    ]

@@ -1,0 +1,146 @@
+"""What detection has to say, in order, until the broker has acknowledged it.
+
+Alerts and refusals leave in the order in which they were judged: the later word on a suspect stands, so a retry must
+never overtake. Judging goes on meanwhile; only the position waits (`acknowledged`).
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from infra.clock import Clock
+from infra.metrics import ALERTS
+from infra.metrics import TRANSACTIONS_REFUSED as REFUSED
+from infra.settings import Settings
+from rules.alert import encode, make_alert
+from rules.ruleset import LIVE, RuleSet
+from rules.transaction import Refusal, Transaction, decode
+from streams.detection.evidence import RecordReader
+from streams.detection.partition import Found, Outcome, Partition, SetAside
+from streams.errors import BrokerAway, StreamsError
+from streams.feed.refused import Origin, refusal_message
+from streams.producer import Outgoing, Producer
+from streams.topics import FRAUD_ALERTS, TRANSACTIONS, TRANSACTIONS_REFUSED, ensure_topics
+
+logger = logging.getLogger(__name__)
+
+_AT_ONCE: Final = 200
+_AGAIN_S: Final = 0.25
+ROOM: Final = 2_000
+"""Outcomes that may wait; beyond that, judging waits for them."""
+
+
+class Outbox:
+    """Sends what the judging brought, in order; `run` does the work, as a task of its own."""
+
+    def __init__(
+        self, producer: Producer, reader: RecordReader, settings: Settings, clock: Clock, *, ruleset: RuleSet = LIVE
+    ) -> None:
+        self._producer = producer
+        self._reader = reader
+        self._settings = settings
+        self._clock = clock
+        self._ruleset = ruleset
+        self._waiting: deque[tuple[Partition, Outcome]] = deque()
+        self._put = 0
+        self._sent = 0
+        self._changed = asyncio.Condition()
+
+    async def put(self, partition: Partition, outcomes: Sequence[Outcome]) -> None:
+        """Takes outcomes to be sent; waits while more than `ROOM` are waiting."""
+        if not outcomes:
+            return
+        async with self._changed:
+            await self._changed.wait_for(lambda: len(self._waiting) < ROOM)
+            self._waiting.extend((partition, outcome) for outcome in outcomes)
+            self._put += len(outcomes)
+            self._changed.notify_all()
+
+    @property
+    def ticket(self) -> int:
+        """Stands for everything that has been put so far."""
+        return self._put
+
+    async def acknowledged(self, ticket: int) -> None:
+        """Returns when the broker has acknowledged everything that the ticket stands for."""
+        if self._sent < ticket:
+            async with self._changed:
+                await self._changed.wait_for(lambda: self._sent >= ticket)
+
+    async def run(self) -> None:
+        """Sends for ever."""
+        while True:
+            async with self._changed:
+                await self._changed.wait_for(lambda: bool(self._waiting))
+            batch = [self._waiting[at] for at in range(min(_AT_ONCE, len(self._waiting)))]
+            await self._send([await self._message(partition, outcome) for partition, outcome in batch])
+            async with self._changed:
+                for _ in batch:
+                    self._waiting.popleft()
+                self._sent += len(batch)
+                self._changed.notify_all()
+
+    async def _send(self, messages: list[Outgoing]) -> None:
+        said = False
+        while messages:
+            answers = await self._producer.send_all(messages)
+            failed = next((at for at, answer in enumerate(answers) if isinstance(answer, StreamsError)), None)
+            if failed is None:
+                return
+            if not said:
+                logger.warning(
+                    "the broker took %d of %d alerts, more to come: %s", failed, len(messages), answers[failed]
+                )
+                said = True
+            messages = messages[failed:]  # what was taken behind the gap is sent again, so that the order ends right
+            await asyncio.sleep(_AGAIN_S)
+            with contextlib.suppress(BrokerAway):
+                await asyncio.to_thread(ensure_topics, self._settings.kafka_servers or "", self._settings)
+
+    async def _message(self, partition: Partition, outcome: Outcome) -> Outgoing:
+        if isinstance(outcome, SetAside):
+            REFUSED.labels("detection", outcome.reason).inc()
+            return self._refused(partition.number, outcome)
+        finding = outcome.finding
+        ALERTS.labels(finding.status, finding.verdict).inc()
+        alert = make_alert(
+            finding,
+            outcome.card_id,
+            await self._known(partition, outcome),
+            raised_at=self._clock(),
+            arrived_at=None if outcome.stamp_ms is None else datetime.fromtimestamp(outcome.stamp_ms / 1000, UTC),
+            ruleset=self._ruleset,
+        )
+        return Outgoing(FRAUD_ALERTS, outcome.card_id, encode(alert))
+
+    async def _known(self, partition: Partition, outcome: Found) -> dict[int, Transaction]:
+        """The transactions that the evidence wants to tell of: from what passed a moment ago, else from the topic."""
+        raw: dict[int, bytes] = {}
+        asked: dict[int, int] = {}
+        for ref in outcome.finding.refs():
+            passed = partition.recall(ref)
+            offset = partition.offset(ref)
+            if passed is not None:
+                raw[ref] = passed
+            elif offset is not None:
+                asked[offset] = ref
+        for offset, value in (await self._reader.read(partition.number, asked)).items():
+            raw[asked[offset]] = value
+        known: dict[int, Transaction] = {}
+        for ref, value in raw.items():
+            with contextlib.suppress(Refusal):
+                transaction = decode(value, allow_card_numbers=True)
+                if transaction.card_id == outcome.card_id:
+                    known[ref] = transaction
+        return known
+
+    def _refused(self, partition: int, outcome: SetAside) -> Outgoing:
+        origin = Origin(kind="topic", name=TRANSACTIONS, partition=partition, offset=outcome.offset)
+        value = refusal_message(
+            outcome.value, reason=outcome.reason, detail=outcome.field, origin=origin, refused_at=self._clock()
+        )
+        return Outgoing(TRANSACTIONS_REFUSED, None, value)

@@ -1,0 +1,233 @@
+"""What detection keeps of a partition in Redis, and the fence that lets only its rightful owner write it.
+
+One hash a partition, `{transactions:N}` (the braces keep it in one slot of a Redis Cluster). Fields:
+
+- `c<card_id>`: the card's memory, packed (`rules.memory`);
+- `position`: offset of the first record that is not applied yet; `identity`: of the topic that it counts in;
+- `epoch`: how often the partition has been claimed; `serial`: how often it has been flushed;
+- `generation`: how often the topic has been replaced (the high bits of every ref in a memory);
+- `watermark_us`, `ruleset`: of the rules, as of the position;
+- `applied_ms`: the broker's time stamp of the newest record applied;
+- `reissue`: 1 while what stands is to be said again under a new topic identity;
+- `resend_from_ms`, `lost_ms`: what the feed is to send again, see `streams.detection.gaps`.
+
+A position alone does not fence: a stopped worker that continues could write first, and the rightful owner would be
+refused. So who is given a partition claims an epoch, and every write is a transaction that fails when anybody touched
+the hash since the epoch was last seen to be one's own.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import hiredis
+import msgspec
+import redis.asyncio
+from redis.exceptions import ConnectionError as RedisAway
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisSlow
+
+from streams.detection.errors import Fenced, StateLost
+from streams.topics import TRANSACTIONS, TopicIdentity
+
+logger = logging.getLogger(__name__)
+
+CARD_PREFIX: Final = b"c"
+_AGAIN_S: Final = 0.2
+_SCAN: Final = 2000
+
+_CLAIM: Final = """
+local key, identity, now = KEYS[1], ARGV[1], ARGV[2]
+local epoch = redis.call('HINCRBY', key, 'epoch', 1)
+local known = redis.call('HGET', key, 'identity')
+if known ~= identity then
+  if known then
+    redis.call('HINCRBY', key, 'generation', 1)
+    redis.call('HSET', key, 'reissue', 1)
+    local applied = redis.call('HGET', key, 'applied_ms')
+    if applied and redis.call('HEXISTS', key, 'lost_ms') == 0 then
+      redis.call('HSET', key, 'resend_from_ms', applied, 'lost_ms', now)
+    end
+  end
+  redis.call('HDEL', key, 'position')
+  redis.call('HSET', key, 'identity', identity)
+end
+local kept = redis.call('HMGET', key, 'position', 'watermark_us', 'generation', 'reissue', 'serial', 'applied_ms')
+return {epoch, redis.call('HLEN', key), kept[1], kept[2], kept[3], kept[4], kept[5], kept[6]}
+"""
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found when the partition was claimed; without a `position` the topic is read from its beginning."""
+
+    epoch: int
+    fields: int
+    position: int | None
+    watermark_us: int | None
+    generation: int
+    reissue: bool
+    serial: int
+    applied_ms: int
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """What one flush writes: the changed cards, and the position after them."""
+
+    cards: dict[str, bytes]
+    position: int
+    watermark_us: int
+    applied_ms: int
+    ruleset: str
+    reissued: bool = False
+
+
+def hash_name(partition: int) -> str:
+    """The name of a partition's hash."""
+    return f"{{{TRANSACTIONS}:{partition}}}"
+
+
+class PartitionState:
+    """One claimed partition's hash; used by one task at a time.
+
+    Redis being away is waited for, here and nowhere else: every method answers only when Redis has.
+    """
+
+    def __init__(self, redis_url: str, partition: int) -> None:
+        self.partition = partition
+        self._name = hash_name(partition).encode()
+        self._client: redis.asyncio.Redis = redis.asyncio.Redis.from_url(redis_url)
+        self._writer: Any = None
+        self._epoch = 0
+        self._serial = 0
+
+    async def claim(self, identity: TopicIdentity, now: datetime) -> Claim:
+        """Takes the partition: from here on, whoever held it before can write nothing more."""
+        moment = int(now.timestamp() * 1000)
+        answer: list[Any] = await self._patiently(
+            lambda: self._client.eval(_CLAIM, 1, self._name, str(identity), str(moment))
+        )
+        epoch, fields, position, watermark, generation, reissue, serial, applied = (
+            None if one is None else int(one) for one in answer
+        )
+        self._epoch, self._serial = epoch or 0, serial or 0
+        return Claim(
+            epoch=self._epoch,
+            fields=fields or 0,
+            position=position,
+            watermark_us=watermark,
+            generation=generation or 0,
+            reissue=bool(reissue),
+            serial=self._serial,
+            applied_ms=applied or 0,
+        )
+
+    async def load(self, cards: Sequence[str]) -> dict[str, bytes]:
+        """What is kept of these cards, in one round trip; cards that are not there are left out."""
+        if not cards:
+            return {}
+        fields = [CARD_PREFIX + card.encode() for card in cards]
+        values = await self._patiently(lambda: self._client.hmget(self._name, fields))
+        return {card: value for card, value in zip(cards, values, strict=True) if value is not None}
+
+    async def everything(self) -> AsyncIterator[dict[str, bytes]]:
+        """All cards, some thousands at a time."""
+        cursor = 0
+        while True:
+            at = cursor
+            cursor, found = await self._patiently(lambda at=at: self._client.hscan(self._name, at, count=_SCAN))
+            yield {
+                field[len(CARD_PREFIX) :].decode(): value
+                for field, value in found.items()
+                if field.startswith(CARD_PREFIX)
+            }
+            if cursor == 0:
+                return
+
+    async def flush(self, change: Change) -> None:
+        """Writes the change whole or not at all, and only under one's own epoch.
+
+        Raises:
+            Fenced: the partition has been claimed by another since; nothing was written.
+            StateLost: the hash is gone; nothing was written.
+        """
+        serial = self._serial + 1
+        write = self._packed(change, serial)
+        while True:
+            try:
+                if self._writer is None and await self._open(serial):
+                    break  # the connection was lost after the write, and the write was made
+                if await self._written(write, serial):
+                    break
+            except (RedisError, OSError) as error:
+                logger.warning("Redis did not take the state of partition %d: %s", self.partition, error)
+                await self._hang_up()
+                await asyncio.sleep(_AGAIN_S)
+        self._serial = serial
+
+    async def close(self) -> None:
+        """Ends the connections; the claim stays until another claims."""
+        await self._hang_up()
+        await self._client.aclose()
+
+    def _packed(self, change: Change, serial: int) -> bytes:
+        fields: list[Any] = [
+            *("position", change.position, "serial", serial, "watermark_us", change.watermark_us),
+            *("applied_ms", change.applied_ms, "ruleset", change.ruleset),
+        ]
+        for card, value in change.cards.items():
+            fields.append(CARD_PREFIX + card.encode())
+            fields.append(value)
+        if change.reissued:
+            fields += ("reissue", 0)
+        commands = (_packed("MULTI"), _packed("HSET", self._name, *fields), _packed("EXEC"), self._watch())
+        return b"".join(commands)
+
+    def _watch(self) -> bytes:
+        return _packed("WATCH", self._name) + _packed("HMGET", self._name, "epoch", "serial")
+
+    async def _open(self, serial: int) -> bool:
+        """Connects and watches; True when the flush of this serial turns out to have been written."""
+        self._writer = self._client.connection_pool.make_connection()  # type: ignore[no-untyped-call]  # untyped there
+        await self._writer.connect()
+        await self._writer.send_packed_command(self._watch())
+        await self._writer.read_response()
+        return self._ours(await self._writer.read_response()) >= serial
+
+    async def _written(self, write: bytes, serial: int) -> bool:
+        """One attempt; False when somebody touched the hash in between and the epoch is nevertheless ours."""
+        await self._writer.send_packed_command(write)
+        _multi, _queued, executed, _watching, found = [await self._writer.read_response() for _ in range(5)]
+        return self._ours(found) >= serial and executed is not None
+
+    def _ours(self, found: Sequence[bytes | None]) -> int:
+        epoch, serial = found
+        if epoch is None:
+            raise StateLost(f"partition {self.partition}: Redis has lost its state")
+        if int(epoch) != self._epoch:
+            raise Fenced(f"partition {self.partition}: claimed under epoch {int(epoch)}, ours is {self._epoch}")
+        return int(serial or 0)
+
+    async def _hang_up(self) -> None:
+        if self._writer is not None:
+            with contextlib.suppress(RedisError, OSError):
+                await self._writer.disconnect(nowait=True)
+            self._writer = None
+
+    async def _patiently(self, ask: Any) -> Any:
+        said = False
+        while True:
+            try:
+                return await ask()
+            except (RedisAway, RedisSlow, OSError) as error:
+                if not said:
+                    logger.warning("Redis is away, partition %d waits: %s", self.partition, error)
+                    said = True
+                await asyncio.sleep(_AGAIN_S)
+
+
+def _packed(*words: Any) -> bytes:
+    packed: bytes = hiredis.pack_command(words)
+    return packed

@@ -1,0 +1,100 @@
+"""The role `detection`: transactions in, alerts and refusals out, state and position together in Redis."""
+
+import contextlib
+import gc
+import logging
+from typing import Any, Final
+
+from faust.types import StreamT
+from mode import Service
+
+from infra.clock import Clock, utc_now
+from infra.metrics import DETECTION_LET_GO
+from infra.settings import Settings
+from streams.detection.custody import FLUSH_EVERY_S, Batch, Custody
+from streams.detection.errors import LetGo
+from streams.detection.evidence import RecordReader
+from streams.detection.intake import Intake
+from streams.detection.outbox import Outbox
+from streams.producer import Producer
+from streams.runner import App, faust_app
+from streams.runner import run as run_app
+
+logger = logging.getLogger(__name__)
+
+_LOOK_EVERY_S: Final = 1.0
+
+
+class Detection(Service):
+    """Everything of the role that lives beside the agent: producer, outbox, flushes by time, and the intake."""
+
+    def __init__(self, settings: Settings, channel: Any, clock: Clock, **options: Any) -> None:
+        super().__init__(**options)
+        servers = settings.kafka_servers or ""
+        self._producer = Producer(servers, client_id="ringback-detection")
+        self._reader = RecordReader(servers)
+        self._outbox = Outbox(self._producer, self._reader, settings, clock)
+        self.custody = Custody(settings, self._outbox, clock, dropped=self._let_go)
+        self._intake = Intake(settings, channel, self.custody)
+
+    async def on_start(self) -> None:
+        """Begins to read."""
+        await self._producer.start()
+        await self._intake.maybe_start()
+
+    async def on_stop(self) -> None:
+        """Flushes what was judged, then ends the connections."""
+        await self._intake.stop()
+        await self._producer.stop()
+        await self._reader.close()
+
+    @Service.task
+    async def _say(self) -> None:
+        await self._outbox.run()
+
+    @Service.task
+    async def _flush(self) -> None:
+        while not self.should_stop:
+            await self.sleep(FLUSH_EVERY_S)
+            await self.custody.flush_all()
+
+    @Service.task
+    async def _look(self) -> None:
+        while not self.should_stop:
+            await self.sleep(_LOOK_EVERY_S)
+            await self.custody.look_for_replacement()
+
+    def _let_go(self, error: LetGo) -> None:
+        DETECTION_LET_GO.labels(type(error).__name__).inc()
+        self._intake.join_anew()
+
+
+def detection_app(settings: Settings, *, clock: Clock = utc_now) -> App:
+    """The app of the role, ready to run."""
+    app = faust_app("detection", settings)
+    batches = app.channel(maxsize=2)
+    detection = Detection(settings, batches, clock, beacon=app.beacon)
+    app.add_dependency(detection)  # at once: `app.service` would wait until the control topic's group is formed
+
+    @app.agent(batches, name="detection")
+    async def judge(stream: StreamT[Batch]) -> None:
+        async for batch in stream:
+            try:
+                await detection.custody.judge(batch)
+            except Exception as error:  # Faust would go on with the next batch, behind a gap
+                logger.critical("a batch could not be judged; the process ends", exc_info=error)
+                detection.custody.let_go(LetGo(repr(error)))
+                await app.crash(error)
+
+    return app
+
+
+def run(settings: Settings) -> None:
+    """Runs until SIGTERM or SIGINT; the settings name Redis and the broker."""
+    app = detection_app(settings)
+    # What is imported lives for ever: the collector need not look at it again, nor often at millions of sightings.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
+    with contextlib.suppress(KeyboardInterrupt):
+        run_app(app)
