@@ -15,9 +15,10 @@ How a worker (or any other caller) judges a partition, in the order in which it 
 - ``Watch`` (``rules.watch``): ``observe(memory, transaction, ref, stamp_ms) -> Sequence[Finding]``; attributes
   ``watermark_us`` (store it with the partition's state) and ``counts`` (name -> how often, since creation);
   ``standing(memory) -> list[Finding]`` says again what stands (for a topic under a new identity).
-- ``ref`` is an opaque integer, 0 <= ref < 2**63, by which the caller finds the transaction again (a record's offset, with the
-  topic's generation in the high bits if need be). The core never looks inside.
+- ``ref`` is an opaque integer, 0 <= ref < 2**63, by which the caller finds the transaction again (a record's offset,
+  with the topic's generation in the high bits if need be). The core never looks inside.
 - ``Memory``, ``pack``, ``unpack`` (``rules.memory``): ``unpack(pack(m))`` decides as ``m`` does.
-- ``make_alert``, ``encode``, ``alert_id`` (``rules.alert``); ``decode``, ``Refusal``, ``Transaction`` (``rules.transaction``).
+- ``make_alert``, ``encode``, ``alert_id`` (``rules.alert``); ``decode``, ``Refusal``, ``Transaction``
+  (``rules.transaction``).
 - ``looks_like_card_number``, ``mask_card_numbers`` (``rules.card_number``).
 """

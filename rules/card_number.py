@@ -1,8 +1,8 @@
 """What looks like a card number, and masking it wherever it stands.
 
-A card number is 13 to 19 digits with a payment network's prefix, a length that the network issues, and a right check digit
-(ISO/IEC 7812-1, annex B: Luhn). One token in twenty or so of a random digit string looks so by chance: masking errs on that
-side, on purpose.
+A card number is 13 to 19 digits with a payment network's prefix, a length that the network issues, and a right check
+digit (ISO/IEC 7812-1, annex B: Luhn). One token in twenty or so of a random digit string looks so by chance: masking
+errs on that side, on purpose.
 """
 
 import re
@@ -53,9 +53,9 @@ def mask_card_numbers(value: bytes) -> bytes: ...
 def mask_card_numbers(value: str | bytes) -> str | bytes:
     """The value with all but the last four digits of anything that looks like a card number replaced by ``*``.
 
-    Digits may stand together or apart by single spaces or dashes, amid any text or bytes; length and everything else stay as
-    they are. A number is looked for where a group of digits begins and ends, and everywhere inside a group of more than
-    19 digits, which hides one that was glued to something else.
+    Digits may stand together or apart by single spaces or dashes, amid any text or bytes; length and everything else
+    stay as they are. A number is looked for where a group of digits begins and ends, and everywhere inside a group of
+    more than 19 digits, which hides one that was glued to something else.
     """
     if isinstance(value, bytes):  # every byte is one character of latin-1, so nothing is lost on the way and back
         return _RUN.sub(_masked, value.decode("latin-1")).encode("latin-1")

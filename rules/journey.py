@@ -25,8 +25,8 @@ class Journey(msgspec.Struct, frozen=True):
 def distance_km(lat: float, lon: float, other_lat: float, other_lon: float) -> float:
     """The great-circle distance of two points in degrees, kilometres, the short way round.
 
-    Haversine formula (R. W. Sinnott, "Virtues of the Haversine", Sky and Telescope 68, 1984); right within 0.6 % of the ellipsoid.
-    The date line needs no care: only the sine of half the difference counts.
+    Haversine formula (R. W. Sinnott, "Virtues of the Haversine", Sky and Telescope 68, 1984); right within 0.6 % of
+    the ellipsoid. The date line needs no care: only the sine of half the difference counts.
     """
     phi, other_phi = radians(lat), radians(other_lat)
     half_chord = sin((other_phi - phi) / 2) ** 2 + cos(phi) * cos(other_phi) * sin(radians(other_lon - lon) / 2) ** 2

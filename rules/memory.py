@@ -1,21 +1,19 @@
 """What is remembered of one card, and how it is packed.
 
-The memory holds whole transaction ids, not hashes of them: equal times are ordered by transaction id, and what stands must still
-name its suspect when the topic that held the record is gone. Merchants and amounts are not here: they are read back by ``ref``.
+The memory holds whole transaction ids, not hashes of them: equal times are ordered by transaction id, and what stands
+must still name its suspect when the topic that held the record is gone. Merchants and amounts are not here: they are
+read back by ``ref``.
 
-Layout of a packed memory, version 1 (little endian)::
+Layout: one byte of version (1), then MessagePack, every struct as an array in the order of its fields::
 
-    version u8 = 1 | entries u8 | recent u8 | standing u8 | believed u8 (index, 255: none) | plain u8
-    entries:  at_us i64 | lat_e7 i32 | lon_e7 i32 | radius_m u32 | digest u64 | ref u64 | flags u8 | id length - 1 u8 | id
-              flags: bits 0-1 trust, bits 2-3 grade, bit 4: (length - 1 u8 | id) of the repeated transaction follows
-    recent:   at_s i64 | ref u64
-    standing: suspect u8 (index) | against u8 (index) | verdict u8 (0 alert, 1 review)
+    [ [entry, ...], recent, {transaction id: [suspect entry, against entry, verdict]}, believed, plain ]
+    entry = [at_us, transaction_id, trust, lat_e7, lon_e7, radius_m, grade, digest, ref, repeat_of]
 
-That is 38 bytes and the id for each transaction that is remembered.
+``recent`` is binary, twelve bytes a payment: seconds since 1970 (u32) and ref (u64), big endian, so that bytes sort by
+time. ``believed`` is an index into the entries, -1 for none. An entry takes some 45 bytes and its id.
 """
 
 from struct import Struct
-from struct import error as StructError  # noqa: N812 - the class has no other name
 from typing import Final, Literal, TypeAlias
 
 import msgspec
@@ -23,20 +21,19 @@ import msgspec
 Verdict: TypeAlias = Literal["alert", "review"]
 Severity: TypeAlias = Literal["low", "medium", "high"]
 
-VERSION: Final = 1
+VERSION: Final = b"\x01"
 FIRST_TRIM: Final = 32
 """A memory with fewer entries than this is not trimmed on the quick path."""
 
-_HEAD: Final = Struct("<6B")
-_ENTRY: Final = Struct("<qiiIQQBB")
-_RECENT: Final = Struct("<qQ")
-_STANDING: Final = Struct("<3B")
-_NOBODY: Final = 255
-_REPEATS: Final = 16
-_VERDICTS: Final[tuple[Verdict, Verdict]] = ("alert", "review")
+RECENT: Final = Struct(">IQ")
+"""One of the last payments: seconds and ref."""
+
+_ARRAY_OF_FIVE: Final = b"\x95"
+_LONG_ARRAY: Final = Struct(">BH")
+_LONG_ARRAY_MARK: Final = 0xDC
 
 
-class Entry(msgspec.Struct, gc=False):
+class Entry(msgspec.Struct, gc=False, array_like=True):
     """One transaction as the walk sees it: a sighting, or one that is none but whose id is known.
 
     Attributes:
@@ -56,7 +53,7 @@ class Entry(msgspec.Struct, gc=False):
     lon_e7: int
     radius_m: int
     grade: int
-    digest: int
+    digest: bytes
     ref: int
     repeat_of: str | None = None
 
@@ -72,7 +69,7 @@ class Entry(msgspec.Struct, gc=False):
         return severities[self.grade]
 
 
-class Standing(msgspec.Struct):
+class Standing(msgspec.Struct, array_like=True):
     """A suspect that stands, as it was last told; ``verdict`` is that of its first telling."""
 
     suspect: Entry
@@ -85,57 +82,64 @@ class Memory(msgspec.Struct):
 
     Attributes:
         entries: ordered by (time, id).
-        recent: (seconds, ref) of the last ten payments of any kind, oldest first.
+        recent: the last ten payments of any kind, oldest first, each as ``RECENT``.
         standing: the suspects that stand, by transaction id.
         believed: the last believed sighting.
         plain: nothing waits for what comes next (a weak sighting for the next believed one, a repeat for its original).
         trim_at: with so many entries the quick path trims; not packed.
+        known: every entry's id, with its packed form once it has one: a card is packed far more often than an entry
+            changes.
     """
 
     entries: list[Entry] = msgspec.field(default_factory=list)
-    recent: list[tuple[int, int]] = msgspec.field(default_factory=list)
+    recent: list[bytes] = msgspec.field(default_factory=list)
     standing: dict[str, Standing] = msgspec.field(default_factory=dict)
     believed: Entry | None = None
     plain: bool = True
     trim_at: int = FIRST_TRIM
+    known: dict[str, bytes] = msgspec.field(default_factory=dict)
+
+    def replace_entries(self, entries: list[Entry]) -> None:
+        """Holds these entries and no others; the believed one and what stands go with the entries that they are."""
+        self.entries = entries
+        self.known = dict.fromkeys([entry.transaction_id for entry in entries], b"")
+        self.trim_at = max(FIRST_TRIM, len(entries) + FIRST_TRIM // 2)
+        self.standing = {name: each for name, each in self.standing.items() if name in self.known}
+        if self.believed is not None and self.believed.transaction_id not in self.known:
+            self.believed = None
 
 
-class UnknownLayout(ValueError):  # noqa: N818 - says what is the matter; whoever meets it rebuilds the card
+class UnknownLayout(ValueError):
     """The packed memory is of another version, or damaged; the card's memory is to be rebuilt from the topic."""
+
+
+class _Packed(msgspec.Struct, array_like=True):
+    entries: list[Entry]
+    recent: bytes
+    standing: dict[str, Standing]
+    believed: int
+    plain: bool
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Packed).decode
 
 
 def pack(memory: Memory) -> bytes:
     """The memory as bytes; ``unpack`` gives back one that decides alike."""
-    entries = memory.entries
-    index = {entry.transaction_id: number for number, entry in enumerate(entries)}
-    believed = _NOBODY if memory.believed is None else index[memory.believed.transaction_id]
-    parts = [
-        _HEAD.pack(VERSION, len(entries), len(memory.recent), len(memory.standing), believed, memory.plain),
-    ]
-    for entry in entries:
-        name = entry.transaction_id.encode()
-        flags = entry.trust | entry.grade << 2 | (_REPEATS if entry.repeat_of is not None else 0)
-        parts.append(
-            _ENTRY.pack(
-                entry.at_us,
-                entry.lat_e7,
-                entry.lon_e7,
-                entry.radius_m,
-                entry.digest,
-                entry.ref,
-                flags,
-                len(name) - 1,
-            )
-        )
-        parts.append(name)
-        if entry.repeat_of is not None:
-            repeated = entry.repeat_of.encode()
-            parts += (bytes((len(repeated) - 1,)), repeated)
-    parts += [_RECENT.pack(*each) for each in memory.recent]
-    parts += [
-        _STANDING.pack(index[name], index[each.against.transaction_id], _VERDICTS.index(each.verdict))
-        for name, each in memory.standing.items()
-    ]
+    known = memory.known
+    parts = [VERSION, _ARRAY_OF_FIVE, _LONG_ARRAY.pack(_LONG_ARRAY_MARK, len(memory.entries))]
+    for entry in memory.entries:
+        packed = known[entry.transaction_id]
+        if not packed:
+            packed = known[entry.transaction_id] = _encode(entry)
+        parts.append(packed)
+    believed = -1
+    if memory.believed is not None:
+        believed = len(memory.entries) - 1
+        while memory.entries[believed] is not memory.believed:
+            believed -= 1
+    parts += (_encode(b"".join(memory.recent)), _encode(memory.standing), _encode(believed), _encode(memory.plain))
     return b"".join(parts)
 
 
@@ -145,41 +149,14 @@ def unpack(value: bytes) -> Memory:
     Raises:
         UnknownLayout: the bytes are of another version, or damaged.
     """
+    if value[:1] != VERSION:
+        raise UnknownLayout(f"a card's memory of version {value[:1].hex() or 'none'}; this one reads {VERSION.hex()}")
     try:
-        memory, end = _unpack(value)
-    except (StructError, IndexError, UnicodeDecodeError) as error:
+        packed = _decode(memoryview(value)[1:])
+        believed = None if packed.believed < 0 else packed.entries[packed.believed]
+    except (msgspec.DecodeError, UnicodeDecodeError, IndexError) as error:
         raise UnknownLayout(f"not a card's memory: {error}") from error
-    if end != len(value):
-        raise UnknownLayout(f"not a card's memory: {len(value) - end} bytes too many")
+    recent = [packed.recent[at : at + RECENT.size] for at in range(0, len(packed.recent), RECENT.size)]
+    memory = Memory(recent=recent, standing=packed.standing, believed=believed, plain=packed.plain)
+    memory.replace_entries(packed.entries)
     return memory
-
-
-def _unpack(value: bytes) -> tuple[Memory, int]:
-    version, entry_count, recent_count, standing_count, believed, plain = _HEAD.unpack_from(value)
-    if version != VERSION:
-        raise UnknownLayout(f"a card's memory of version {version}; this one reads {VERSION}")
-    at = _HEAD.size
-    entries: list[Entry] = []
-    for _ in range(entry_count):
-        at_us, lat_e7, lon_e7, radius_m, digest, ref, flags, length = _ENTRY.unpack_from(value, at)
-        at += _ENTRY.size
-        name = value[at : at + length + 1].decode()
-        at += length + 1
-        repeated = None
-        if flags & _REPEATS:
-            length = value[at]
-            repeated = value[at + 1 : at + length + 2].decode()
-            at += length + 2
-        entries.append(Entry(at_us, name, flags & 3, lat_e7, lon_e7, radius_m, flags >> 2 & 3, digest, ref, repeated))
-    memory = Memory(entries, plain=bool(plain), believed=None if believed == _NOBODY else entries[believed])
-    for _ in range(recent_count):
-        memory.recent.append(_RECENT.unpack_from(value, at))
-        at += _RECENT.size
-    for _ in range(standing_count):
-        suspect, against, verdict = _STANDING.unpack_from(value, at)
-        at += _STANDING.size
-        memory.standing[entries[suspect].transaction_id] = Standing(
-            entries[suspect], entries[against], _VERDICTS[verdict]
-        )
-    memory.trim_at = max(FIRST_TRIM, entry_count + FIRST_TRIM // 2)
-    return memory, at

@@ -53,11 +53,13 @@ class RuleSet(msgspec.Struct, frozen=True, kw_only=True):
 LIVE: Final = RuleSet(
     version="2026.1",
     means=(
-        # No road averages more from door to door: Germany's unlimited motorways are driven at 125 km/h on average (BASt).
+        # No road averages more from door to door: Germany's unlimited motorways are driven at 125 km/h on average
+        # (BASt).
         Means(name="car", overhead_s=5 * 60, speed_kmh=150),
         # The fastest regular trains run at 350 km/h (Fuxing, Beijing to Shanghai) and average less than 320.
         Means(name="fast train", overhead_s=20 * 60, speed_kmh=350),
-        # Airliners cruise at about 900 km/h; with the jet stream, 1,000 km/h over ground is seldom held for a whole flight.
+        # Airliners cruise at about 900 km/h; with the jet stream, 1,000 km/h over ground is seldom held for a whole
+        # flight.
         Means(name="flight", overhead_s=60 * 60, speed_kmh=1000),
     ),
 )

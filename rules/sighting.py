@@ -25,6 +25,7 @@ Absence: TypeAlias = Literal["without_customer", "wallet", "card_absent", "no_pl
 """Why a transaction is no sighting, as it is counted."""
 
 _NULL_ISLAND_DEGREES: Final = 0.01
+_POLES: Final = (90.0, -90.0)
 _DEGREES_A_KM: Final = 0.0063
 """A box of this half-width lies within a kilometre of its middle: 1 / (111.2 times the root of 2), less a bit."""
 
@@ -60,8 +61,9 @@ _BY_ENTRY_MODE: Final[dict[str, Trust]] = {
 def trust(entry_mode: EntryMode, channel: Channel, kind: Type, instrument: Instrument) -> Trust:
     """The trust table: what kind of transaction is a sighting of the plastic, and how far.
 
-    Outcome and lateness change nothing: a declined attempt with a wrong PIN is a sighting, and one that was deferred is judged at
-    its own time. (ISO 8583 data element 22: 05 and 07 chip, 90 stripe, 80 fallback, 01 manual, 09, 10 and 81 without card.)
+    Outcome and lateness change nothing: a declined attempt with a wrong PIN is a sighting, and one that was deferred
+    is judged at its own time. (ISO 8583 data element 22: 05 and 07 chip, 90 stripe, 80 fallback, 01 manual, 09, 10
+    and 81 without card.)
     """
     if kind in {"refund", "reversal", "recurring"}:
         return Trust(
@@ -82,9 +84,9 @@ def place_of(transaction: Transaction, gazetteer: Gazetteer, ruleset: RuleSet) -
     (0, 0) and the poles are no points. None: neither a usable point nor a city that the gazetteer knows.
     """
     point = transaction.location
-    merchant = transaction.merchant
-    if point is not None and not _is_point(point):
+    if point is not None and _is_no_point(point.lat, point.lon):
         point = None
+    merchant = transaction.merchant
     if merchant is None or merchant.city is None or merchant.country is None:
         return point
     city = gazetteer.find(merchant.city, merchant.country)
@@ -95,12 +97,12 @@ def place_of(transaction: Transaction, gazetteer: Gazetteer, ruleset: RuleSet) -
 
 def radius_m(place: Place | Location) -> int:
     """The place's error radius in whole metres, rounded up."""
-    return ceil((place.radius_km or 0) * 1000)
+    return ceil(place.radius_km * 1000) if place.radius_km else 0
 
 
-def _is_point(point: Location) -> bool:
-    null_island = abs(point.lat) < _NULL_ISLAND_DEGREES and abs(point.lon) < _NULL_ISLAND_DEGREES
-    return not null_island and abs(point.lat) != 90  # noqa: PLR2004 - the poles
+def _is_no_point(lat: float, lon: float) -> bool:
+    null_island = -_NULL_ISLAND_DEGREES < lat < _NULL_ISLAND_DEGREES and abs(lon) < _NULL_ISLAND_DEGREES
+    return null_island or lat in _POLES
 
 
 def _apart(point: Location, city: Place, limit_km: float) -> bool:

@@ -2,14 +2,15 @@
 
 What the table in the design leaves open is settled here, and the published contract says the same:
 
-- Only a field that is described as such may be null: ``merchant`` and each of its fields, ``location``, ``decline_reason``,
-  ``device_id``, ``repeat_of``. A missing merchant is one of which nothing is known.
+- Only a field that is described as such may be null: ``merchant`` and each of its fields, ``location``,
+  ``decline_reason``, ``device_id``, ``repeat_of``. A missing merchant is one of which nothing is known.
 - ``occurred_at``: RFC 3339 (``T``, ``t`` or a space between date and time; the offset's colon may be missing), at most
   nanoseconds, kept to the microsecond. No leap seconds.
 - ``amount``: a JSON number, or a string of an optional minus, digits, and optionally a point and digits.
 - ``currency``: three capital letters; ``merchant.country``: two.
-- ``location``: anything but an object with ``lat`` in -90..90, ``lon`` in -180..180 and ``radius_km`` absent, null or in
-  0..20,038 makes the point missing. Whether the point is believable ((0, 0) is not) is for ``rules.sighting`` to say.
+- ``location``: anything but an object with ``lat`` in -90..90, ``lon`` in -180..180 and ``radius_km`` absent, null or
+  in 0..20,038 makes the point missing. Whether the point is believable ((0, 0) is not) is for ``rules.sighting`` to
+  say.
 - Of a name that occurs twice in an object, the last counts. Unknown fields are ignored, whatever they hold.
 """
 
@@ -46,7 +47,7 @@ _FIELD_AT = re.compile(r" - at `\$\.(?P<path>[^`]*)`$")
 _MISSING = re.compile(r"missing required field `(?P<name>[^`]+)`")
 
 
-class Refusal(Exception):  # noqa: N818 - the field's word for it: an answer to the sender, not a fault of ours
+class Refusal(Exception):
     """The row cannot be a transaction.
 
     Attributes:
@@ -60,8 +61,8 @@ class Refusal(Exception):  # noqa: N818 - the field's word for it: an answer to 
         self.field = field
 
 
-# Fields are declared in the alphabet's order and defaults left out, so that encoding one of these is canonical JSON of what the
-# contract knows of it: whatever order, spaces and unknown fields the sender used.
+# Fields are declared in the alphabet's order and defaults left out, so that encoding one of these is canonical JSON
+# of what the contract knows of it: whatever order, spaces and unknown fields the sender used.
 
 
 class Merchant(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -109,9 +110,9 @@ class Transaction(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defa
         return since.days * _DAY_US + since.seconds * 1_000_000 + since.microseconds
 
     @property
-    def digest(self) -> int:
+    def digest(self) -> bytes:
         """The first eight bytes of the SHA-256 of the canonical JSON: orders versions of one transaction."""
-        return int.from_bytes(sha256(_canonical(self)).digest()[:8], "big")
+        return sha256(_canonical(self)).digest()[:8]
 
 
 class _WhateverLocation(Transaction, frozen=True, gc=False, kw_only=True):

@@ -5,7 +5,7 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from rules.memory import Entry, Memory, Severity, Standing, Verdict
+from rules.memory import RECENT, Entry, Memory, Severity, Standing, Verdict
 from rules.ruleset import RuleSet
 
 Status: TypeAlias = Literal["raised", "revised", "withdrawn"]
@@ -79,5 +79,5 @@ def _finding(status: Status, standing: Standing, memory: Memory, arrived: Entry)
         verdict=standing.verdict,
         severity=standing.suspect.severity,
         raised_by=arrived.transaction_id,
-        recent=tuple(ref for _, ref in reversed(memory.recent)),
+        recent=tuple(RECENT.unpack(each)[1] for each in reversed(memory.recent)),
     )

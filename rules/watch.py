@@ -1,7 +1,8 @@
 """One partition's judge: transactions in order of arrival, findings out.
 
-Nearly every transaction takes the quick path of ``Watch.observe``: it is the newest of its card, its id is new, nothing waits for
-it, and one comparison with the last believed sighting decides it. Everything else is reconsidered as a set.
+Nearly every transaction takes the quick path of ``Watch.observe``: it is the newest of its card, its id is new,
+nothing waits for it, and one comparison with the last believed sighting decides it. Everything else is reconsidered
+as a set.
 """
 
 from bisect import insort
@@ -11,7 +12,7 @@ from typing import Final
 
 from rules.gazetteer import Gazetteer, world
 from rules.itinerary import Reach, settle_repeats, trimmed, walk
-from rules.memory import FIRST_TRIM, Entry, Memory
+from rules.memory import RECENT, Entry, Memory
 from rules.ruleset import LIVE, RuleSet
 from rules.sighting import NONE, WEAK, place_of, radius_m, trust
 from rules.transaction import Refusal, Transaction
@@ -20,9 +21,8 @@ from rules.verdict import Finding, findings, standing_findings
 NEVER: Final = -(2**62)
 """The watermark of a partition that has seen nothing."""
 
-RECENT: Final = 10
-"""So many of the card's last payments go onto the evidence card."""
-
+_RECENT: Final = 10
+_LATEST_S: Final = 2**32 - 1
 _SECOND_US: Final = 1_000_000
 _AHEAD_US: Final = 86_400 * _SECOND_US
 _NOTHING: Final[tuple[Finding, ...]] = ()
@@ -40,8 +40,8 @@ class Watch:
 
     Attributes:
         watermark_us: the greatest ``occurred_at`` seen, microseconds since 1970 UTC; to be stored with the state.
-        counts: what was only counted, by name, since this object was made: ``without_customer``, ``wallet``, ``card_absent``,
-            ``no_place``, ``too_late``, ``repeated``, ``conflicting``.
+        counts: what was only counted, by name, since this object was made: ``without_customer``, ``wallet``,
+            ``card_absent``, ``no_place``, ``too_late``, ``repeated``, ``conflicting``.
     """
 
     def __init__(
@@ -62,7 +62,8 @@ class Watch:
             memory: of the transaction's card; changed in place.
             transaction: as decoded.
             ref: finds the transaction again; opaque, 0 <= ref < 2**63.
-            stamp_ms: the broker's time stamp of the record (``judge``: the time at its start), milliseconds since 1970 UTC.
+            stamp_ms: the broker's time stamp of the record (``judge``: the time at its start), milliseconds since
+                1970 UTC.
 
         Raises:
             Refusal: more than a day ahead of the stamp; neither memory nor watermark has changed.
@@ -77,7 +78,7 @@ class Watch:
             return _NOTHING
         entry = self._entry(transaction, at_us, ref)
         entries = memory.entries
-        if entries and (not memory.plain or entry.order <= entries[-1].order or _knows(entries, entry.transaction_id)):
+        if entries and not (memory.plain and _is_newest(memory, entry)):
             return self._reconsider(memory, entry)
         if entry.trust != NONE:
             believed = memory.believed
@@ -85,13 +86,14 @@ class Watch:
                 return self._reconsider(memory, entry)
             memory.believed = entry
         entries.append(entry)
-        _remember(memory, at_us, ref)
+        memory.known[entry.transaction_id] = b""
+        _remember(memory, entry)
         if len(entries) >= memory.trim_at:
             self._trim(memory)
         return _NOTHING
 
     def standing(self, memory: Memory) -> list[Finding]:
-        """What stands for a card, told again as ``raised``, each by its own suspect: the same alerts under the same ids."""
+        """What stands for a card, told again as ``raised``, each by its own suspect: the same alerts, the same ids."""
         return standing_findings(memory)
 
     def _entry(self, transaction: Transaction, at_us: int, ref: int) -> Entry:
@@ -124,14 +126,14 @@ class Watch:
             if (older.at_us, older.digest) <= (entry.at_us, entry.digest):
                 return _NOTHING
             memory.entries.remove(older)
-            memory.recent = [each for each in memory.recent if each[1] != older.ref]
+            memory.recent = [each for each in memory.recent if RECENT.unpack(each)[1] != older.ref]
         insort(memory.entries, entry, key=lambda each: each.order)
         settle_repeats(memory.entries)
         self._trim(memory)
-        if not _knows(memory.entries, entry.transaction_id):
-            self.counts["too_late"] += 1
+        if entry.transaction_id in memory.known:
+            _remember(memory, entry)
         else:
-            _remember(memory, entry.at_us, entry.ref)
+            self.counts["too_late"] += 1
         walked = walk(memory.entries, self._reach)
         memory.believed, memory.plain = walked.believed, walked.plain
         return findings(memory, walked.suspects, entry, self.watermark_us, self._ruleset)
@@ -139,26 +141,22 @@ class Watch:
     def _trim(self, memory: Memory) -> None:
         """Forgets what is beyond the memory, and that it stood: ageing out withdraws nothing."""
         horizon_us = self.watermark_us - self._memory_us
-        memory.entries = trimmed(memory.entries, memory.standing.values(), horizon_us, self._ruleset)
-        memory.trim_at = max(FIRST_TRIM, len(memory.entries) + FIRST_TRIM // 2)
-        kept = {entry.transaction_id for entry in memory.entries}
-        memory.standing = {name: each for name, each in memory.standing.items() if name in kept}
-        if memory.believed is not None and memory.believed.transaction_id not in kept:
-            memory.believed = None
+        memory.replace_entries(trimmed(memory.entries, memory.standing.values(), horizon_us, self._ruleset))
 
 
-def _knows(entries: Sequence[Entry], transaction_id: str) -> bool:
-    for entry in entries:  # noqa: SIM110 - a generator costs more than the loop, and this is the hot path
-        if entry.transaction_id == transaction_id:
-            return True
-    return False
+def _is_newest(memory: Memory, entry: Entry) -> bool:
+    """Whether the entry comes after all others, and its id is new."""
+    last = memory.entries[-1]
+    return entry.transaction_id not in memory.known and (
+        entry.at_us > last.at_us or (entry.at_us == last.at_us and entry.transaction_id > last.transaction_id)
+    )
 
 
-def _remember(memory: Memory, at_us: int, ref: int) -> None:
-    """Notes a payment among the last ten."""
+def _remember(memory: Memory, entry: Entry) -> None:
+    """Notes a payment among the last."""
     recent = memory.recent
-    recent.append((at_us // _SECOND_US, ref))
+    recent.append(RECENT.pack(min(max(0, entry.at_us // _SECOND_US), _LATEST_S), entry.ref))
     if len(recent) > 1 and recent[-1] < recent[-2]:
         recent.sort()
-    if len(recent) > RECENT:
+    if len(recent) > _RECENT:
         del recent[0]
