@@ -76,7 +76,7 @@ def _text(value: Any) -> str:
         case SecretStr():
             return value.get_secret_value()
         case timedelta():
-            return str(value.total_seconds())
+            return f"PT{value.total_seconds():f}S"  # ISO 8601: a bare number is not read back
         case Path():
             return str(value.expanduser().absolute())
         case _:

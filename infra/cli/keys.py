@@ -45,7 +45,7 @@ def _kept(path: Path, make: Callable[[], str] | None) -> str | None:
     """The secret in the file; made, and flushed to disk before anybody uses it, where there is none."""
     try:
         return path.read_text().strip() or None
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         if make is None:
             return None
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

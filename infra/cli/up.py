@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from infra.cli.rehearsed import rehearsed
@@ -70,7 +71,7 @@ def show(console: Console, supervisor: Supervisor) -> None:
         ("redis", addresses.redis_url),
         ("kafka", addresses.kafka_servers),
     ):
-        places.add_row(name, without_password(address), "embedded" if name in embedded else "yours")
+        places.add_row(name, escape(without_password(address)), "embedded" if name in embedded else "yours")
     roles = Table("role", "process", "log", box=None, pad_edge=False)
     for role in supervisor.roles:
         roles.add_row(role, str(supervisor.pid(role) or "-"), str(supervisor.settings.home / "logs" / f"{role}.log"))
