@@ -134,6 +134,25 @@ CARD_COMMANDS = Counter(
 CARD_ANSWERS = Counter(
     "ringback_card_answers_total", "Answers of the bank's card system, by type.", ["type"], registry=REGISTRY
 )
+CARD_COMMANDS_FAILED = Counter(
+    "ringback_card_commands_failed_total",
+    "Commands that the bank's card system refused or never answered, by which of the two.",
+    ["reason"],
+    registry=REGISTRY,
+)
+TIMERS_FIRED = Counter(
+    "ringback_timers_fired_total",
+    "What was waited for in vain and led to a command, by kind.",
+    ["kind"],
+    registry=REGISTRY,
+)
+MESSAGES_REFUSED = Counter(
+    "ringback_messages_refused_total",
+    "Messages of topics other than transactions that could not be used and were set aside.",
+    ["topic", "reason"],
+    registry=REGISTRY,
+)
+RELAYED = Counter("ringback_relayed_events_total", "Events of the history sent to case-events.", registry=REGISTRY)
 
 # --- the web process ------------------------------------------------------------------------------------------------
 

@@ -7,11 +7,10 @@ the follower moves the checkpoint itself.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Collection
+from typing import Final
 
 import structlog
-from faust.types import StreamT
 
 from infra.history.errors import CheckpointMoved, Unavailable
 from infra.history.event import Event, Recorded
@@ -19,6 +18,7 @@ from infra.history.store import Connection, History, Within
 from infra.history.subscription import Subscription
 from outreach.cases.errors import Busy
 from streams.errors import BrokerAway, TopicMissing
+from streams.handing import Handing
 from streams.runner import App
 
 log = structlog.get_logger(__name__)
@@ -31,14 +31,6 @@ _PAUSE_AT_MOST_S: Final = 15.0
 
 Handler = Callable[[Recorded[Event], Within], Awaitable[None]]
 """Does what has to follow from one event; idempotent, because a retryable error or a crash brings it again."""
-
-
-class _Batch:
-    """Events on their way through the channel, and the answer to whoever waits for them."""
-
-    def __init__(self, events: list[Recorded[Event]], answered: "asyncio.Future[None]") -> None:
-        self.events = events
-        self.answered = answered
 
 
 class Follower:
@@ -64,13 +56,7 @@ class Follower:
         self._in_order = lanes == 1
         self._history: History | None = None
         self._subscription: Subscription | None = None
-        self._channel: Any = app.channel(maxsize=1)
-
-        @app.agent(self._channel, name=f"follow-{name}")
-        async def _follow(batches: StreamT[_Batch]) -> AsyncIterator[None]:
-            async for batch in batches:
-                await self._answer(batch)
-                yield
+        self._hands = Handing(app, f"follow-{name}", self._answer)
 
     async def run(self, history: History) -> None:
         """Leads and follows until it is cancelled; start it when the app has started.
@@ -86,32 +72,19 @@ class Follower:
                 async with self._subscription.lead():
                     log.info("follower leads", follower=self.name)
                     async for events in self._subscription.batches():
-                        batch = _Batch(events, asyncio.get_running_loop().create_future())
-                        await self._channel.put(batch)
-                        await batch.answered
+                        await self._hands.give(events)
                         pause_s = _PAUSE_S
             except RETRYABLE as error:
                 log.warning("follower waits", follower=self.name, error=type(error).__name__, pause_s=pause_s)
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, _PAUSE_AT_MOST_S)
 
-    async def _answer(self, batch: _Batch) -> None:
-        """Lets nothing escape into Faust, which would acknowledge and go on."""
-        try:
-            if self._in_order:
-                for recorded in batch.events:
-                    await self._handle_in_order(recorded)
-            else:
-                await self._handle_in_lanes(batch.events)
-        except asyncio.CancelledError:
-            batch.answered.cancel()
-            raise
-        except Exception as error:  # noqa: BLE001 - handed to the loop above, which tells retryable from not understood
-            if not batch.answered.done():
-                batch.answered.set_exception(error)
+    async def _answer(self, events: list[Recorded[Event]]) -> None:
+        if self._in_order:
+            for recorded in events:
+                await self._handle_in_order(recorded)
         else:
-            if not batch.answered.done():
-                batch.answered.set_result(None)
+            await self._handle_in_lanes(events)
 
     async def _handle_in_order(self, recorded: Recorded[Event]) -> None:
         done = _Done(self, recorded.position)

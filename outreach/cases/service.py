@@ -21,7 +21,7 @@ from outreach.cases.identity import case_id_for, case_stream, index_stream, subj
 from outreach.cases.state import CaseState
 from outreach.customers import events as customer_events
 from outreach.customers.index import Index, read_index
-from outreach.customers.ownership import owner_of
+from outreach.customers.ownership import assignment, card_stream, owner_of
 
 register(e, customer_events)
 
@@ -114,7 +114,8 @@ class Cases:
             await self._history.append(within=within)
             return None
         for _ in range(_TRIES):
-            owner = await owner_of(self._history, alert.card_id) or ""
+            assigned, known_at = await assignment(self._history, alert.card_id)
+            owner = assigned.customer_id if assigned else ""
             index = await read_index(self._history, index_stream(owner, alert.card_id))
             filed = index.filed.get(alert.alert_id)
             if filed is None and owner:  # it may have come before its owner was known
@@ -127,7 +128,7 @@ class Cases:
                 await self._history.append(within=within)
                 return None
             try:
-                return await self._file(alert, owner, index, within)
+                return await self._file(alert, owner, index, known_at, within)
             except Conflict:
                 continue
         raise Busy(f"alert {alert.alert_id} found its customer's stream moving {_TRIES} times")
@@ -168,6 +169,17 @@ class Cases:
             return case_id
         raise Busy(f"the case of card {card_id} moved on {_TRIES} times")
 
+    async def case_of_action(self, card_id: str, command_id: str) -> str | None:
+        """The case that asked the card system for this; None where none of the card's cases did."""
+        owner = await owner_of(self._history, card_id) or ""
+        for stream in dict.fromkeys((index_stream(owner, card_id), index_stream("", card_id))):
+            index = await read_index(self._history, stream)
+            for case_id in reversed(dict.fromkeys(index.filed.values())):
+                state, _ = await self.load(case_id)
+                if command_id in state.actions:
+                    return case_id
+        return None
+
     async def _amend(self, case_id: str, alert: Alert, within: Within | None) -> None:
         command: Command
         if alert.status == "withdrawn":
@@ -178,7 +190,7 @@ class Cases:
             command = ReceiveAlert(case_id=case_id, customer_id="", alert=alert)
         await self.handle(case_id, command, actor=_CASEWORK, cause=_cause(alert), within=within)
 
-    async def _file(self, alert: Alert, owner: str, index: Index, within: Within | None) -> str:
+    async def _file(self, alert: Alert, owner: str, index: Index, known_at: int, within: Within | None) -> str:
         case_id = index.open_case or case_id_for(alert.alert_id)
         state, version = await self.load(case_id) if index.open_case else (CaseState(), NO_STREAM)
         command = ReceiveAlert(case_id=case_id, customer_id=owner, alert=alert)
@@ -190,6 +202,7 @@ class Cases:
         await self._history.append(
             self._index_write(index, named, case_id, **meta),
             self._write(case_id, after, events, version, **meta),
+            StreamWrite(card_stream(alert.card_id), [], known_at),  # the card has no other owner by now
             within=within,
         )
         _count(state, events)

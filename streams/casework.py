@@ -1,0 +1,57 @@
+"""The role `casework`: alerts, customers and the card system's answers become cases; the read models are kept up."""
+
+import asyncio
+
+from infra.clock import Clock, utc_now
+from infra.history.projection import ProjectionRunner
+from infra.settings import Settings
+from outreach.cases.service import Cases
+from outreach.customers.service import Customers
+from outreach.projections import projections
+from streams.arrivals import TOPICS, Arrivals
+from streams.ground import master_key, opened_history
+from streams.intake import Incoming, Intake
+from streams.runner import App, faust_app
+from streams.runner import run as run_app
+from streams.timers import Timers
+
+
+class Casework:
+    """Everything that the role does, on an app that has not started yet."""
+
+    def __init__(self, app: App, settings: Settings, clock: Clock = utc_now) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._arrivals: Arrivals | None = None
+        self._intake = Intake(app, settings, "casework", TOPICS, handle=self._handle, clock=clock)
+
+    async def run(self) -> None:
+        """Works until it is cancelled.
+
+        Raises:
+            Exception: something that is not understood; leave the process.
+        """
+        key = master_key(self._settings)
+        async with opened_history(self._settings, self._clock) as history, asyncio.TaskGroup() as tasks:
+            cases = Cases(history, self._clock)
+            self._arrivals = Arrivals(cases, Customers(history, self._clock, master_key=key))
+            tasks.create_task(ProjectionRunner(history, projections(key)).run(), name="read-models")
+            tasks.create_task(Timers(history, cases, self._settings, self._clock).run(), name="timers")
+            tasks.create_task(self._intake.run(), name="intake")
+
+    async def _handle(self, message: Incoming) -> None:
+        if self._arrivals is None:
+            raise RuntimeError("the casework takes messages before it has opened the history")
+        await self._arrivals.handle(message)
+
+
+def run(settings: Settings) -> None:
+    """Runs the role until SIGTERM or SIGINT.
+
+    Raises:
+        SystemExit: status 1, for something that is not understood; starting again goes on where it was.
+    """
+    app = faust_app("casework", settings)
+    casework = Casework(app, settings)
+    app.task(casework.run)
+    run_app(app)
