@@ -10,6 +10,7 @@ from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from psycopg.errors import UndefinedTable
 
 from infra.history.errors import Unavailable
 from infra.problems import Problem, problem_response
@@ -102,7 +103,7 @@ class DocumentRoute(APIRoute):
             try:
                 async with asyncio.timeout(ROUTE_TIMEOUT_S):
                     return await handle(request)
-            except (Problem, Unavailable, TimeoutError) as error:
+            except (Problem, Unavailable, UndefinedTable, TimeoutError) as error:
                 return self.explained(request, _problem(error))
 
         return answered
@@ -124,5 +125,6 @@ class PageRoute(DocumentRoute):
         return response
 
 
-def _problem(error: Problem | Unavailable | TimeoutError) -> Problem:
+def _problem(error: Problem | Unavailable | UndefinedTable | TimeoutError) -> Problem:
+    """A read model that is not there yet is being built: the same request works in a moment."""
     return error if isinstance(error, Problem) else history_away()

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 
 import msgspec
 import structlog
+from psycopg.errors import UndefinedTable
 
 from infra.history.errors import Unavailable
 from infra.history.store import Connection, History
@@ -102,7 +103,7 @@ class Live:
             heard = self._history.wake.heard()
             try:
                 await self._look()
-            except Unavailable:
+            except (Unavailable, UndefinedTable):
                 log.warning("desk.live.history_away")
             behind = self._news.queue_position < self._news.position
             await self._history.wake.wait(heard, 0.2 if behind else 1.0)

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
 
 from infra.problems import Problem
+from outreach.cases.cases_view import by_code
 from outreach.cases.queue import QueueRow, waiting
 from outreach.desk.acting import Asked, act_as_seen, look
 from outreach.desk.answers import SECURITY_HEADERS, PageRoute, page
@@ -30,13 +31,12 @@ def page_router(desk: Desk) -> APIRouter:  # noqa: C901 - routes share the desk 
     @router.get("/")
     async def queue(request: Request, code: Annotated[str, Query(max_length=20)] = "") -> Response:
         operator = await desk.at_page(request)
-        async with desk.history.transaction() as conn:
-            rows = await waiting(conn)
         wanted = code.strip().upper()
-        if wanted:
-            found = next((row for row in rows if row.case_code.upper() == wanted), None)
-            if found is not None:
-                return RedirectResponse(f"/cases/{found.case_id}", status_code=303, headers=SECURITY_HEADERS)
+        async with desk.history.transaction() as conn:
+            found = await by_code(conn, wanted) if wanted else []
+            rows = await waiting(conn)
+        if found:
+            return RedirectResponse(f"/cases/{found[0].case_id}", status_code=303, headers=SECURITY_HEADERS)
         return page(
             request,
             "queue.html",

@@ -67,6 +67,7 @@ _TELLERS: dict[type[Event], Callable[[Any, bool], Words]] = {
     e.AlertJoined: _alert,
     e.AlertRevised: lambda v, _: ("alert", f"Alert revised: {v.severity}", str(v.evidence.get("words", ""))),
     e.AlertWithdrawn: lambda _v, _: ("alert", "Alert taken back by detection", ""),
+    e.OwnerFound: lambda _v, _: ("alert", "The owner of the card became known", ""),
     e.SeverityRaised: lambda v, _: ("alert", f"Severity raised to {v.severity}", ""),
     e.TaskCreated: lambda v, _: ("desk", f"Task: {said(REASONS, v.reason)}", ""),
     e.TaskMoved: lambda v, _: (
