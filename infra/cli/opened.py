@@ -33,8 +33,6 @@ async def opened_history(settings: Settings, *, readable: bool = True) -> AsyncI
         Unavailable: PostgreSQL cannot be reached.
     """
     key = master_key(settings) if readable else bytes(MASTER_KEY_BYTES)
-    opened = await History.open(
-        settings.postgres_url or "", master_key=key, clock=utc_now, redis_url=settings.redis_url, pool_size=4
-    )
+    opened = await History.open(settings.postgres_url or "", master_key=key, clock=utc_now, pool_size=4)
     async with opened as history:
         yield history

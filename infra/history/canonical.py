@@ -27,7 +27,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
+class StoredEvent(msgspec.Struct, frozen=True):
     """A row of ``history.events`` as it is stored: personal data encrypted, payload as bytes."""
 
     position: int
@@ -50,7 +50,7 @@ class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 COLUMNS = ", ".join(StoredEvent.__struct_fields__)
-"""The columns of ``history.events``, in the order of :class:`StoredEvent`'s fields."""
+"""The columns of ``history.events``, in the order of :class:`StoredEvent`'s fields: a row is its arguments."""
 
 
 def canonical_json(value: Any) -> bytes:

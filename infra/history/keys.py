@@ -26,7 +26,7 @@ _NONCE_BYTES = 12
 _CHECK_TEXT = b"ringback master key"
 _CACHED_KEYS = 10_000
 _CACHED_FOR = timedelta(seconds=60)
-"""A destroyed key is forgotten by every process after this at the latest."""
+"""A destroyed key is used by no process after this."""
 
 CustomerKey = tuple[UUID, bytes]
 """A key's id and its 32 bytes."""

@@ -103,6 +103,7 @@ class History:
             min_size=1,
             max_size=pool_size,
             timeout=_CONNECTION_WITHIN_S,
+            reconnect_timeout=_CONNECTION_WITHIN_S,  # given up soon and begun anew on demand: no long pauses after one
             open=False,
         )
         try:
@@ -292,7 +293,5 @@ def _selection(after: int, limit: int, types: Collection[str] | None) -> tuple[s
 
 async def _rows(conn: Connection, where: str, values: tuple[Any, ...]) -> list[StoredEvent]:
     query = f"SELECT {COLUMNS} FROM history.events WHERE {where}"  # noqa: S608 -- only the constants above
-    cursor = await conn.execute(query.encode(), values)
-    return [
-        StoredEvent(**dict(zip(StoredEvent.__struct_fields__, row, strict=True))) for row in await cursor.fetchall()
-    ]
+    cursor = await conn.execute(query.encode(), values, binary=True)  # text would double every byte of payload
+    return [StoredEvent(*row) for row in await cursor.fetchall()]

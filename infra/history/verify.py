@@ -133,9 +133,9 @@ async def verify(history: History, progress: Callable[[int, int], None] | None =
         async with conn.cursor("verify") as rows:
             rows.itersize = _BATCH
             query = f"SELECT {COLUMNS} FROM history.events ORDER BY position"  # noqa: S608 -- a constant
-            await rows.execute(query.encode())
+            await rows.execute(query.encode(), binary=True)
             async for row in rows:
-                walk.look(StoredEvent(**dict(zip(StoredEvent.__struct_fields__, row, strict=True))))
+                walk.look(StoredEvent(*row))
                 if progress is not None and walk.events % _PROGRESS_EVERY == 0:
                     progress(walk.events, head.position)
         walk.close(head)

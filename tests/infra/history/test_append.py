@@ -1,6 +1,7 @@
 """What an append promises, on a real server."""
 
 import asyncio
+from contextlib import aclosing
 from uuid import uuid4
 
 import psycopg
@@ -9,6 +10,7 @@ import pytest
 from infra.clock import utc_now
 from infra.history.errors import Conflict, IdTaken, PartlyRecorded, SubjectMissing, Unavailable
 from infra.history.store import ANY, NO_STREAM, Connection, History, StreamWrite
+from infra.history.subscription import Subscription
 from tests.infra.history.conftest import Make
 from tests.infra.history.notes import Counted, NoteTaken
 
@@ -152,12 +154,11 @@ async def test_writers_at_once_leave_no_hole_and_a_reader_misses_nothing(history
     seen: list[int] = []
 
     async def read() -> None:
-        while len(seen) < writers * each:
-            hints = history.wake.heard()
-            batch = await history.read(after=seen[-1] if seen else 0, limit=7)
-            seen.extend(recorded.position for recorded in batch)
-            if not batch:
-                await history.wake.wait(hints)
+        async with aclosing(Subscription(history, "reader").batches(limit=7)) as batches:
+            async for batch in batches:
+                seen.extend(recorded.position for recorded in batch)
+                if len(seen) >= writers * each:
+                    return
 
     async def write(writer: int) -> None:
         for _ in range(each):
