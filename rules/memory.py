@@ -99,6 +99,10 @@ class Memory(msgspec.Struct):
     trim_at: int = FIRST_TRIM
     known: dict[str, bytes] = msgspec.field(default_factory=dict)
 
+    def refs(self) -> set[int]:
+        """Every ref by which the memory may ask for a transaction again."""
+        return {entry.ref for entry in self.entries} | {RECENT.unpack(each)[1] for each in self.recent}
+
     def replace_entries(self, entries: list[Entry]) -> None:
         """Holds these entries and no others; the believed one and what stands go with the entries that they are."""
         self.entries = entries

@@ -1,0 +1,101 @@
+"""``ringback judge``: the same rules as the worker's, without servers and without state."""
+
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, BinaryIO, Final, TextIO
+
+import typer
+
+from infra.clock import Clock, utc_now
+from rules.alert import Alert, encode, make_alert
+from rules.memory import Memory
+from rules.ruleset import LIVE
+from rules.transaction import Refusal, Transaction, decode
+from rules.verdict import Finding
+from rules.watch import Watch
+
+_FORGET_AT: Final = 512
+"""A card that holds so many transactions lets go of those that its memory no longer refers to."""
+
+
+class Judge:
+    """Judges transactions in the order in which they come, as one partition.
+
+    It keeps each card's memory, and of each card the transactions that this memory refers to.
+
+    Args:
+        clock: read once for "ahead of its time", at the start, and for each alert's ``raised_at``.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._stamp_ms = int(clock().timestamp() * 1000)
+        self._watch = Watch(LIVE)
+        self._cards: dict[str, tuple[Memory, dict[int, Transaction]]] = {}
+        self.counts: Counter[str] = self._watch.counts
+
+    def judge(self, line: bytes, number: int) -> list[Alert]:
+        """The alerts that become known by one row, usually none.
+
+        Raises:
+            Refusal: the row is no transaction, or ahead of its time.
+        """
+        transaction = decode(line)
+        held = self._cards.get(transaction.card_id)
+        memory, known = held if held is not None else (Memory(), {})
+        found = self._watch.observe(memory, transaction, number, self._stamp_ms)
+        if held is None:
+            self._cards[transaction.card_id] = (memory, known)
+        known[number] = transaction
+        alerts = [self._alert(finding, transaction.card_id, known) for finding in found]
+        if len(known) >= _FORGET_AT:
+            kept = memory.refs()
+            self._cards[transaction.card_id] = (memory, {ref: known[ref] for ref in known if ref in kept})
+        return alerts
+
+    def _alert(self, finding: Finding, card_id: str, known: dict[int, Transaction]) -> Alert:
+        return make_alert(finding, card_id, known, raised_at=self._clock(), arrived_at=None)
+
+
+def judge(
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="NDJSON, a transaction a line; none: standard input.", exists=True, dir_okay=False),
+    ] = None,
+) -> None:
+    """Transactions as NDJSON in, alerts as NDJSON out as they become known, in order of arrival.
+
+    Rows that cannot be read are named on standard error by line, with the reason; they do not stop what follows.
+    """
+    if file is None:
+        run(sys.stdin.buffer, sys.stdout.buffer, sys.stderr, utc_now)
+    else:
+        with file.open("rb") as lines:
+            run(lines, sys.stdout.buffer, sys.stderr, utc_now)
+
+
+def run(lines: Iterable[bytes], out: BinaryIO, errors: TextIO, clock: Clock) -> None:
+    """Judges every line; alerts go to ``out``, each flushed, refusals and the summary to ``errors``."""
+    judging = Judge(clock)
+    told: Counter[str] = Counter()
+    for number, line in enumerate(lines, start=1):
+        if line.isspace():
+            continue
+        told["transactions"] += 1
+        try:
+            alerts = judging.judge(line, number)
+        except Refusal as refusal:
+            told["refused"] += 1
+            errors.write(f"line {number}: {refusal}\n")
+            continue
+        for alert in alerts:
+            told[alert.status] += 1
+            out.write(encode(alert) + b"\n")
+        if alerts:
+            out.flush()
+    told.update(judging.counts)
+    rows, refused = told.pop("transactions", 0), told.pop("refused", 0)
+    found = ", ".join(f"{name} {count:,}" for name, count in sorted(told.items())) or "nothing found"
+    errors.write(f"{rows:,} rows, {refused:,} refused; {found}\n")

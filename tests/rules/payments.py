@@ -1,0 +1,109 @@
+"""What the tests of the rules speak in: payments in named places, and a partition that takes them."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from rules.alert import Alert, make_alert
+from rules.itinerary import Reach, walk
+from rules.memory import Memory
+from rules.ruleset import LIVE, RuleSet
+from rules.transaction import Transaction, decode
+from rules.watch import Watch
+
+CARD = "card-sokha-visa"
+TEN = datetime(2026, 3, 14, 10, tzinfo=UTC)
+STAMP = TEN + timedelta(days=20)
+
+PLACES: dict[str, tuple[str, str, float, float]] = {
+    "Phnom Penh": ("Phnom Penh", "KH", 11.5564, 104.9282),
+    "Paris": ("Paris", "FR", 48.8606, 2.3376),
+    "London": ("London", "GB", 51.5074, -0.1278),
+    "Rome": ("Rome", "IT", 41.9028, 12.4964),
+    "Singapore": ("Singapore", "SG", 1.4360, 103.7860),
+    "Johor": ("Johor Bahru", "MY", 1.5300, 103.9170),
+    "Fiji": ("Suva", "FJ", -18.1416, 178.4419),
+    "Samoa": ("Apia", "WS", -13.8333, -171.7667),
+}
+
+
+def payment(name: str, place: str | None, at: datetime = TEN, **fields: Any) -> bytes:
+    """A chip payment as the topic carries it; ``fields`` overrides."""
+    city, country, lat, lon = PLACES[place] if place is not None else (None, None, None, None)
+    row = {
+        "transaction_id": name,
+        "card_id": CARD,
+        "occurred_at": at.isoformat(),
+        "amount": "22.00",
+        "currency": "EUR",
+        "merchant": {"name": f"Shop in {city}", "mcc": "5411", "city": city, "country": country},
+        "location": None if place is None else {"lat": lat, "lon": lon},
+        "channel": "card_present",
+        "entry_mode": "chip",
+    }
+    return json.dumps(row | fields).encode()
+
+
+def minutes(count: float) -> timedelta:
+    return timedelta(minutes=count)
+
+
+def hours(count: float) -> timedelta:
+    return timedelta(hours=count)
+
+
+class Partition:
+    """Takes payments in order of arrival and keeps every alert that was told."""
+
+    def __init__(self, ruleset: RuleSet = LIVE) -> None:
+        self.watch = Watch(ruleset)
+        self.ruleset = ruleset
+        self.memories: dict[str, Memory] = {}
+        self.known: list[Transaction] = []
+        self.told: list[Alert] = []
+
+    def arrive(self, *rows: bytes, stamp: datetime = STAMP) -> list[Alert]:
+        """What the rows made known, in order."""
+        alerts: list[Alert] = []
+        for row in rows:
+            transaction = decode(row)
+            self.known.append(transaction)
+            memory = self.memories.setdefault(transaction.card_id, Memory())
+            found = self.watch.observe(memory, transaction, len(self.known) - 1, int(stamp.timestamp() * 1000))
+            known = dict(enumerate(self.known))
+            alerts += [
+                make_alert(each, transaction.card_id, known, raised_at=stamp, arrived_at=None) for each in found
+            ]
+        self.told += alerts
+        return alerts
+
+    @property
+    def standing(self) -> dict[str, str | None]:
+        """What stands by the messages alone: suspect -> against."""
+        stands: dict[str, Alert] = {}
+        for alert in self.told:
+            if alert.status == "withdrawn":
+                del stands[alert.alert_id]
+            else:
+                stands[alert.alert_id] = alert
+        return {alert.suspect: alert.against for alert in stands.values()}
+
+    @property
+    def remembered(self) -> dict[str, str]:
+        """What stands by the card's memory: suspect -> against."""
+        return {name: each.against.transaction_id for name, each in self.memory.standing.items()}
+
+    @property
+    def walked(self) -> dict[str, str]:
+        """What a walk through the memory finds, done afresh."""
+        found = walk(self.memory.entries, Reach(self.ruleset)).suspects
+        return {suspect.transaction_id: against.transaction_id for suspect, against in found}
+
+    @property
+    def memory(self) -> Memory:
+        return self.memories[CARD]
+
+    @property
+    def believed(self) -> str | None:
+        """The last believed transaction of the card."""
+        return self.memory.believed.transaction_id if self.memory.believed else None

@@ -1,0 +1,181 @@
+"""The acceptance cases of the detection, each named by its sentence."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from rules.alert import alert_id
+from tests.rules.payments import CARD, TEN, Partition, hours, minutes, payment
+
+PNH = payment("a-pnh", "Phnom Penh")
+PARIS = payment("b-paris", "Paris", TEN + minutes(12))
+
+
+def test_case_1_phnom_penh_and_paris_twelve_minutes_apart_is_an_alert() -> None:
+    partition = Partition()
+    (alert,) = partition.arrive(PNH, PARIS)
+    assert (alert.status, alert.verdict, alert.suspect, alert.against) == ("raised", "alert", "b-paris", "a-pnh")
+    assert alert.alert_id == str(alert_id(CARD, "b-paris"))
+    assert alert.evidence["distance_km"] == pytest.approx(9941, abs=2)
+    assert alert.evidence["elapsed_s"] == 720
+
+
+def test_case_2_the_same_sixteen_hours_apart_is_none() -> None:
+    assert Partition().arrive(PNH, payment("b-paris", "Paris", TEN + hours(16))) == []
+
+
+def test_case_3_e_commerce_in_paris_is_none_and_does_not_move_the_believed_location() -> None:
+    partition = Partition()
+    online = payment("b", "Paris", TEN + minutes(5), channel="card_not_present", entry_mode="ecommerce")
+    assert partition.arrive(PNH, online) == []
+    assert partition.believed == "a-pnh"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"type": "recurring"},
+        {"entry_mode": "credential_on_file"},
+        {"entry_mode": "credential_on_file", "channel": "card_not_present", "type": "recurring"},
+    ],
+)
+def test_case_4_recurring_or_credential_on_file_is_none(fields: dict[str, Any]) -> None:
+    partition = Partition()
+    assert partition.arrive(PNH, payment("b", "Paris", TEN + minutes(12), **fields)) == []
+    assert partition.watch.counts["without_customer"] == 1
+
+
+def test_case_5_fallback_in_paris_is_an_alert_of_higher_severity() -> None:
+    (chip,) = Partition().arrive(PNH, PARIS)
+    (fallback,) = Partition().arrive(PNH, payment("b", "Paris", TEN + minutes(12), entry_mode="fallback"))
+    assert (chip.severity, fallback.severity) == ("medium", "high")
+
+
+def test_case_5_fallback_in_paris_first_is_the_suspect_because_a_weak_sighting_is_never_believed() -> None:
+    partition = Partition()
+    first = payment("a-paris", "Paris", entry_mode="fallback")
+    (alert,) = partition.arrive(first, payment("b-pnh", "Phnom Penh", TEN + minutes(12)))
+    assert (alert.suspect, alert.against, alert.raised_by) == ("a-paris", "b-pnh", "b-pnh")
+    assert alert.severity == "high"
+    assert partition.believed == "b-pnh"
+
+
+def test_case_7_a_deferred_transit_tap_two_days_late_is_judged_at_its_own_time() -> None:
+    partition = Partition()
+    later = payment("later", "Paris", TEN + timedelta(days=2))
+    tap = payment("tap", "Phnom Penh", TEN + hours(1), entry_mode="contactless", deferred=True)
+    assert partition.arrive(PNH, later, tap) == []
+
+
+def test_case_8_case_1_in_the_other_order_of_arrival_is_the_identical_alert() -> None:
+    (there,) = Partition().arrive(PNH, PARIS)
+    (back,) = Partition().arrive(PARIS, PNH)
+    assert (back.alert_id, back.suspect, back.against) == (there.alert_id, there.suspect, there.against)
+    assert (there.raised_by, back.raised_by) == ("b-paris", "a-pnh")
+
+
+def test_case_9_a_late_phnom_penh_sixteen_hours_before_is_none_and_paris_stays_believed() -> None:
+    partition = Partition()
+    paris = payment("paris", "Paris", TEN.replace(hour=20))
+    assert partition.arrive(paris, payment("pnh", "Phnom Penh", TEN.replace(hour=4))) == []
+    assert partition.believed == "paris"
+
+
+def test_case_10_the_same_transaction_again_is_one_decision() -> None:
+    partition = Partition()
+    assert len(partition.arrive(PNH, PARIS, PARIS, PNH, PARIS)) == 1
+    assert partition.watch.counts["repeated"] == 3
+
+
+@pytest.mark.parametrize("again_first", [False, True])
+def test_case_10_the_banks_repeat_of_an_advice_is_one_decision_in_either_order(again_first: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    partition = Partition()
+    advice = payment("b-paris", "Paris", TEN + minutes(12), type="advice")
+    again = payment("c-again", "Paris", TEN + minutes(30), type="advice", repeat_of="b-paris")
+    partition.arrive(PNH, *([again, advice] if again_first else [advice, again]))
+    assert partition.standing == {"b-paris": "a-pnh"}
+
+
+def test_case_10_a_repeat_whose_original_never_came_is_the_sighting_itself() -> None:
+    partition = Partition()
+    partition.arrive(PNH, payment("c-again", "Paris", TEN + minutes(30), repeat_of="b-paris"))
+    assert partition.standing == {"c-again": "a-pnh"}
+
+
+@pytest.mark.parametrize("kind", ["refund", "reversal"])
+def test_case_11_a_refund_or_reversal_from_a_head_office_abroad_is_none(kind: str) -> None:
+    assert Partition().arrive(PNH, payment("b", "Paris", TEN + minutes(12), type=kind)) == []
+
+
+def test_case_12_a_declined_wrong_pin_in_paris_is_an_alert() -> None:
+    declined = payment("b", "Paris", TEN + minutes(12), outcome="declined", decline_reason="wrong_pin")
+    (alert,) = Partition().arrive(PNH, declined)
+    assert alert.suspect == "b"
+    assert "declined" in alert.evidence["suspect"]["reason"]
+
+
+def test_case_14_a_wallet_tap_is_only_counted() -> None:
+    partition = Partition()
+    assert partition.arrive(PNH, payment("b", "Paris", TEN + minutes(12), instrument="wallet")) == []
+    assert partition.watch.counts["wallet"] == 1
+
+
+def test_case_15_singapore_to_johor_in_a_minute_is_below_the_floor() -> None:
+    assert Partition().arrive(payment("a", "Singapore"), payment("b", "Johor", TEN + minutes(1))) == []
+
+
+def test_case_17_paris_to_london_in_three_hours_is_none_and_in_twenty_five_minutes_an_alert() -> None:
+    paris = payment("a", "Paris")
+    assert Partition().arrive(paris, payment("b", "London", TEN + hours(3))) == []
+    (alert,) = Partition().arrive(paris, payment("b", "London", TEN + minutes(25)))
+    assert alert.evidence["journey"]["means"] == "fast train"
+
+
+@pytest.mark.parametrize(("first", "second"), [("Paris", "Phnom Penh"), ("Phnom Penh", "Paris")])
+def test_case_18_equal_times_are_ordered_by_transaction_id(first: str, second: str) -> None:
+    for rows in ([payment("1", first), payment("2", second)], [payment("2", second), payment("1", first)]):
+        partition = Partition()
+        (alert,) = partition.arrive(*rows)
+        assert (alert.suspect, alert.against) == ("2", "1")
+        assert "at the same moment" in alert.evidence["words"]
+
+
+def test_case_19_paris_phnom_penh_paris_makes_phnom_penh_the_suspect_in_either_order() -> None:
+    rows = [
+        payment("p1", "Paris"),
+        payment("k", "Phnom Penh", TEN + minutes(15)),
+        payment("p2", "Paris", TEN + minutes(30)),
+    ]
+    in_order, first_last = Partition(), Partition()
+    assert [alert.suspect for alert in in_order.arrive(*rows)] == ["k"]
+    first_last.arrive(rows[1], rows[2])
+    told = first_last.arrive(rows[0])
+    assert [(alert.status, alert.suspect) for alert in told] == [("raised", "k"), ("withdrawn", "p2")]
+    assert first_last.standing == in_order.standing == {"k": "p1"}
+
+
+def test_case_20_nothing_that_is_known_of_the_customer_silences_case_1() -> None:
+    noted = payment("b-paris", "Paris", TEN + minutes(12), travel_notice={"country": "KH"})
+    assert [alert.verdict for alert in Partition().arrive(PNH, noted)] == ["alert"]
+
+
+def test_case_22_fiji_to_samoa_across_the_date_line_is_the_short_way() -> None:
+    fiji = payment("a", "Fiji")
+    assert Partition().arrive(fiji, payment("b", "Samoa", TEN + hours(5))) == []
+    (alert,) = Partition().arrive(fiji, payment("b", "Samoa", TEN + minutes(10)))
+    assert alert.evidence["distance_km"] == pytest.approx(1150, abs=30)
+
+
+@pytest.mark.parametrize("location", [None, {"lat": 0, "lon": 0}, {"lat": 90, "lon": 0}, {"lat": 91, "lon": 0}, "here"])
+def test_case_23_a_missing_point_with_no_usable_city_is_counted_and_decides_nothing(location: object) -> None:
+    partition = Partition()
+    lost = payment("b", None, TEN + minutes(12), location=location)
+    assert partition.arrive(PNH, lost) == []
+    assert partition.watch.counts["no_place"] == 1
+    assert partition.believed == "a-pnh"
+
+
+def test_a_place_known_by_its_city_alone_is_judged() -> None:
+    (alert,) = Partition().arrive(PNH, payment("b-paris", "Paris", TEN + minutes(12), location=None))
+    assert alert.evidence["suspect"]["radius_km"] == pytest.approx(14.6, abs=0.1)
