@@ -136,7 +136,7 @@ CARD_ANSWERS = Counter(
 )
 CARD_COMMANDS_FAILED = Counter(
     "ringback_card_commands_failed_total",
-    "Commands that the bank's card system refused or never answered, by which of the two.",
+    "Commands to the bank's card system that came to nothing: refused, unanswered, or superseded by a later one.",
     ["reason"],
     registry=REGISTRY,
 )

@@ -54,85 +54,80 @@ class Follower:
         self._types = types
         self._lanes = asyncio.Semaphore(lanes)
         self._in_order = lanes == 1
-        self._history: History | None = None
-        self._subscription: Subscription | None = None
-        self._hands = Handing(app, f"follow-{name}", self._answer)
+        self._hands: Handing[_Read] = Handing(app, f"follow-{name}", self._work)
 
-    async def run(self, history: History) -> None:
+    async def run(self, history: History, *, name: str | None = None) -> None:
         """Leads and follows until it is cancelled; start it when the app has started.
+
+        Args:
+            history: what is followed.
+            name: the subscription's name, where it is another each time (a checkpoint that is worth something only
+                together with a topic's identity).
 
         Raises:
             Exception: something that is not understood; the caller leaves the process.
         """
-        self._history = history
         pause_s = _PAUSE_S
         while True:
-            self._subscription = Subscription(history, self.name, types=self._types)
+            subscription = Subscription(history, name or self.name, types=self._types)
             try:
-                async with self._subscription.lead():
-                    log.info("follower leads", follower=self.name)
-                    async for events in self._subscription.batches():
-                        await self._hands.give(events)
+                async with subscription.lead():
+                    log.info("follower leads", follower=subscription.name)
+                    async for events in subscription.batches():
+                        await self._hands.give(_Read(history, subscription, events))
                         pause_s = _PAUSE_S
             except RETRYABLE as error:
                 log.warning("follower waits", follower=self.name, error=type(error).__name__, pause_s=pause_s)
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, _PAUSE_AT_MOST_S)
 
-    async def _answer(self, events: list[Recorded[Event]]) -> None:
+    async def _work(self, read: "_Read") -> None:
         if self._in_order:
-            for recorded in events:
-                await self._handle_in_order(recorded)
-        else:
-            await self._handle_in_lanes(events)
-
-    async def _handle_in_order(self, recorded: Recorded[Event]) -> None:
-        done = _Done(self, recorded.position)
-        await self._handle(recorded, done)
-        if not done.ran:
-            await self._advance(recorded.position)
-
-    async def _handle_in_lanes(self, events: list[Recorded[Event]]) -> None:
+            for recorded in read.events:
+                done = _Done(read.subscription, recorded.position)
+                await self._handle(recorded, done)
+                if not done.ran:
+                    await read.advance(recorded.position)
+            return
         by_stream: dict[str, list[Recorded[Event]]] = {}
-        for recorded in events:
+        for recorded in read.events:
             by_stream.setdefault(recorded.stream, []).append(recorded)
         answers = await asyncio.gather(*(self._lane(lane) for lane in by_stream.values()), return_exceptions=True)
         for answer in answers:
             if isinstance(answer, BaseException):
                 raise answer
-        await self._advance(events[-1].position)
+        await read.advance(read.events[-1].position)
 
     async def _lane(self, events: list[Recorded[Event]]) -> None:
         async with self._lanes:
             for recorded in events:
                 await self._handle(recorded, _nothing)
 
-    async def _advance(self, position: int) -> None:
-        if self._history is not None:
-            async with self._history.transaction() as conn:
-                await self.move(conn, position)
 
-    async def move(self, conn: Connection, position: int) -> None:
-        """Moves the checkpoint in the caller's transaction.
+class _Read:
+    """Events, and the subscription under which they were read: no other checkpoint is moved by them."""
 
-        Raises:
-            CheckpointMoved: another leads by now; the transaction must not be committed.
-        """
-        if self._subscription is None:
-            raise CheckpointMoved(f"the follower {self.name} does not lead")
-        await self._subscription.advance(conn, position)
+    def __init__(self, history: History, subscription: Subscription, events: list[Recorded[Event]]) -> None:
+        self._history = history
+        self.subscription = subscription
+        self.events = events
+
+    async def advance(self, position: int) -> None:
+        """Moves the checkpoint by itself."""
+        async with self._history.transaction() as conn:
+            await self.subscription.advance(conn, position)
 
 
 class _Done:
     """Moves the checkpoint behind one event, inside the transaction of what was done about it."""
 
-    def __init__(self, follower: Follower, position: int) -> None:
-        self._follower = follower
+    def __init__(self, subscription: Subscription, position: int) -> None:
+        self._subscription = subscription
         self._position = position
         self.ran = False
 
     async def __call__(self, conn: Connection) -> None:
-        await self._follower.move(conn, self._position)
+        await self._subscription.advance(conn, self._position)
         self.ran = True
 
 

@@ -84,7 +84,8 @@ def fail(draft: Draft, command: FailCardAction) -> None:
     action = _known(draft, command.command_id)
     if action.pending:
         draft.add(e.CardActionFailed(command_id=command.command_id, reason=command.reason))
-        to_queue(draft, Reason.CARD_ACTION_FAILED, front=True)
+        if not draft.state.superseded(command.command_id):  # a later hold or release says what counts
+            to_queue(draft, Reason.CARD_ACTION_FAILED, front=True)
 
 
 def ship(draft: Draft, command: ShipCard) -> None:

@@ -8,6 +8,10 @@ from msgspec import Struct, field
 from outreach.cases.alert import SEVERITIES
 
 
+TURNS = frozenset({"hold", "release"})
+"""The actions that undo one another; only the last of them counts."""
+
+
 class AlertState(Struct, frozen=True, kw_only=True):
     """One suspect payment of the case. ``withdrawn``: detection took it back. ``heard``: messages already recorded."""
 
@@ -134,9 +138,19 @@ class CaseState(Struct, frozen=True, kw_only=True):
 
     def held(self, card_id: str) -> bool:
         """Whether the last word to the card system on this card was a hold."""
-        last = [a.action for a in self.actions.values() if a.card_id == card_id and a.action in {"hold", "release"}]
+        last = [a.action for a in self.actions.values() if a.card_id == card_id and a.action in TURNS]
         return bool(last) and last[-1] == "hold"
 
     def ever(self, action: str, card_id: str) -> bool:
         """Whether the card system was ever asked for this, for this card, in this case."""
         return any(a.action == action and a.card_id == card_id for a in self.actions.values())
+
+    def superseded(self, command_id: str) -> bool:
+        """Whether a hold or release has been followed by another for the same card: to send it now would be wrong."""
+        action = self.actions.get(command_id)
+        if action is None or action.action not in TURNS:
+            return False
+        turns = [
+            one.command_id for one in self.actions.values() if one.card_id == action.card_id and one.action in TURNS
+        ]
+        return turns[-1] != command_id
