@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from infra.cli.rehearsed import rehearsed
@@ -35,17 +34,15 @@ def up(
         settings = rehearsed(settings)
     supervisor = Supervisor(settings, (*ROLES, "rehearsal") if rehearsal else ROLES)
     interruptible()
+    console.print(f"Starting in {supervisor.settings.home} …", soft_wrap=True)
     try:
-        console.print(f"Starting in {supervisor.settings.home} …")
-        supervisor.start()
-        show(console, supervisor)
-        threading.Event().wait()
+        with supervisor:
+            show(console, supervisor)
+            threading.Event().wait()
     except KeyboardInterrupt:
-        console.print("Stopping …")
-    finally:
-        supervisor.stop()
+        console.print("Stopped.")
         if "kafka" in supervisor.servers.which:
-            console.print(f"Stopped. Note: {FORGETFUL}. History, cases and sightings stay.")
+            console.print(f"Note: {FORGETFUL}. History, cases and sightings stay.", soft_wrap=True)
 
 
 def interruptible() -> None:
@@ -64,20 +61,23 @@ def interruptible() -> None:
 def show(console: Console, supervisor: Supervisor) -> None:
     """Prints where everything is: addresses, roles with their process ids and logs, the desk's URL."""
     embedded = supervisor.servers.which
-    places = Table("server", "address", "", box=None, pad_edge=False)
     addresses = supervisor.addresses
     for name, address in (
         ("postgres", addresses.postgres_url),
         ("redis", addresses.redis_url),
         ("kafka", addresses.kafka_servers),
     ):
-        places.add_row(name, escape(without_password(address)), "embedded" if name in embedded else "yours")
-    roles = Table("role", "process", "log", box=None, pad_edge=False)
+        whose = "embedded" if name in embedded else "yours"
+        console.print(f"{name:<9} {whose:<9} {without_password(address)}", soft_wrap=True, markup=False)
+    roles = Table(box=None, pad_edge=False)
+    roles.add_column("role", no_wrap=True)
+    roles.add_column("process", no_wrap=True, justify="right")
+    roles.add_column("log", overflow="fold")
     for role in supervisor.roles:
         roles.add_row(role, str(supervisor.pid(role) or "-"), str(supervisor.settings.home / "logs" / f"{role}.log"))
-    for table in (places, roles):
-        console.print(table, soft_wrap=True)
-        console.print()
+    console.print()
+    console.print(roles)
+    console.print()
     if "kafka" in embedded:
-        console.print(f"Note: {FORGETFUL}.")
-    console.print(f"Desk: {supervisor.settings.web_url}/   (Ctrl-C stops everything)")
+        console.print(f"Note: {FORGETFUL}.", soft_wrap=True)
+    console.print(f"Desk: {supervisor.settings.web_url}/   (Ctrl-C stops everything)", soft_wrap=True)
