@@ -68,7 +68,7 @@ class Reach:
         return max(0.0, apart - (one.radius_m + other.radius_m) / 1000)
 
 
-def walk(entries: Iterable[Entry], reach: Reach) -> Walk:
+def walk(entries: Sequence[Entry], reach: Reach) -> Walk:
     """Walks the sightings in order of (time, id).
 
     The first trusted one is believed. Each next one can be reached from the last believed one and is believed, or
@@ -76,15 +76,16 @@ def walk(entries: Iterable[Entry], reach: Reach) -> Walk:
     and never believed.
 
     Args:
-        entries: ordered; repeats are settled.
+        entries: ordered.
         reach: of the rule set in force.
     """
+    repeated = repeats(entries)
     believed: Entry | None = None
     suspects: list[tuple[Entry, Entry]] = []
     waiting: list[Entry] = []
     orphans = False
     for entry in entries:
-        if entry.trust == NONE:
+        if entry.trust == NONE or entry.transaction_id in repeated:
             continue
         orphans = orphans or entry.repeat_of is not None
         if entry.trust == WEAK:
@@ -101,24 +102,21 @@ def walk(entries: Iterable[Entry], reach: Reach) -> Walk:
     return Walk(believed, suspects, plain=not waiting and not orphans)
 
 
-def settle_repeats(entries: list[Entry]) -> None:
-    """Leaves of a transaction and its repeats one as a sighting: the original, or without it the earliest repeat.
+def repeats(entries: Sequence[Entry]) -> dict[str, str]:
+    """The transactions that are not sightings of their own, each with the one that counts in its stead.
 
-    The others stay as ids that are known, and stay void when the original has aged out. Repeats of repeats, and rings
-    of them, are one family.
+    Of a transaction and its repeats the original counts, or the earliest repeat while the original has not come.
+    Repeats of repeats, and rings of them, are one family.
     """
+    repeating = [entry for entry in entries if entry.repeat_of is not None]
+    if not repeating:
+        return {}
     known = {entry.transaction_id: entry for entry in entries}
-    families: dict[str, list[Entry]] = {}
-    for entry in entries:
-        if entry.repeat_of is not None:
-            families.setdefault(_root(entry, known), []).append(entry)
-    for root, repeats in families.items():
-        chosen = known.get(root, repeats[0])
-        for repeat in repeats:
-            if repeat is not chosen and repeat.trust != NONE:
-                entries[entries.index(repeat)] = msgspec.structs.replace(
-                    repeat, trust=NONE, lat_e7=0, lon_e7=0, radius_m=0
-                )
+    families: dict[str, list[str]] = {}
+    for entry in repeating:
+        families.setdefault(_root(entry, known), []).append(entry.transaction_id)
+    counting = {name: root if root in known else family[0] for root, family in families.items() for name in family}
+    return {name: other for name, other in counting.items() if name != other}
 
 
 def _root(entry: Entry, known: dict[str, Entry]) -> str:
@@ -138,7 +136,7 @@ def trimmed(entries: Sequence[Entry], standing: Iterable[Standing], horizon_us: 
     """What is still remembered: the newest sightings after the horizon, and what their standing suspects contradict.
 
     Sightings of one place within ``slot_s`` of the newest of them share one of the ``slots``. What falls out stays out
-    whatever comes after it, so that it does not matter when this is done.
+    whatever comes after it, so that it does not matter when this is done. A repeat outlives its original as an id only.
     """
     kept: list[Entry] = []
     slots: list[Entry] = []
@@ -163,7 +161,12 @@ def trimmed(entries: Sequence[Entry], standing: Iterable[Standing], horizon_us: 
     anchors = {each.against.transaction_id for each in standing if each.suspect.transaction_id in ids} - ids
     kept += [entry for entry in entries if entry.transaction_id in anchors]
     kept.sort(key=lambda entry: entry.order)
-    return kept
+    orphaned = {name for name, other in repeats(entries).items() if other not in ids | anchors}
+    return [_void(entry) if entry.transaction_id in orphaned else entry for entry in kept]
+
+
+def _void(entry: Entry) -> Entry:
+    return msgspec.structs.replace(entry, trust=NONE, lat_e7=0, lon_e7=0, radius_m=0)
 
 
 def _shares(entry: Entry, slots: Iterable[Entry], within_us: int) -> bool:

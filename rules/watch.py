@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from rules.gazetteer import Gazetteer, world
-from rules.itinerary import Reach, settle_repeats, trimmed, walk
+from rules.itinerary import Reach, trimmed, walk
 from rules.memory import RECENT, Entry, Memory
 from rules.ruleset import LIVE, RuleSet
 from rules.sighting import NONE, WEAK, place_of, radius_m, trust
@@ -128,7 +128,6 @@ class Watch:
             memory.entries.remove(older)
             memory.recent = [each for each in memory.recent if RECENT.unpack(each)[1] != older.ref]
         insort(memory.entries, entry, key=lambda each: each.order)
-        settle_repeats(memory.entries)
         self._trim(memory)
         if entry.transaction_id in memory.known:
             _remember(memory, entry)
