@@ -37,6 +37,8 @@ _COURTESY: Final = frozenset({"please", "pls", "thanks", "thank", "you", "thx", 
     "hola",
 }
 
+_CARRIER_STOPS: Final = frozenset({"stop", "stopall", "unsubscribe", "cancel", "end", "quit", "revoke", "optout"})
+
 # One word that says it alone. The carriers' own (STOP … OPTOUT) are among them: see OptOutType in the webhooks.
 _STOP_WORDS: Final = frozenset(
     {"stop", "stopall", "unsubscribe", "cancel", "end", "quit", "revoke", "optout", "remove"}
@@ -125,6 +127,11 @@ def understand(text: str, case_codes: Collection[str] = ()) -> Understood:
         meaning: Meaning = _meaning(rest) if rest else "opt_out"
         return Understood(meaning=meaning, opts_out=True, case_code=code)
     return Understood(meaning=_meaning(rest), case_code=code)
+
+
+def taken_by_carrier(text: str) -> bool:
+    """Whether the text is one of the single words with which carriers opt somebody out, and confirm it, themselves."""
+    return text.strip().casefold() in _CARRIER_STOPS
 
 
 def _meaning(sentences: list[str]) -> Meaning:
