@@ -137,7 +137,9 @@ def _payment(payment: Mapping[str, Any], transaction_id: str, mark: str) -> Paym
 def _how(payment: Mapping[str, Any]) -> str:
     entry = str(payment.get("entry_mode") or "")
     channel = str(payment.get("channel") or "")
-    return ", ".join(filter(None, (said(CHANNELS_OF_PAYMENT, channel), said(ENTRY_MODES, entry))))
+    # A chip was somebody present, a web shop was not: the channel is said only where the entry mode does not say it.
+    said_channel = "" if entry and channel != "atm" else said(CHANNELS_OF_PAYMENT, channel)
+    return ", ".join(filter(None, (said_channel, said(ENTRY_MODES, entry))))
 
 
 def _end(said_of_it: object, transaction_id: str) -> End:

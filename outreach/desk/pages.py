@@ -98,6 +98,7 @@ def page_router(desk: Desk) -> APIRouter:  # noqa: C901 - routes share the desk 
         once: Annotated[str, Form(max_length=100)] = "",
         method: Annotated[str, Form(max_length=20)] = "",
         note: Annotated[str, Form(max_length=10_000)] = "",
+        looked: Annotated[str, Form(max_length=500)] = "",
         chosen: Annotated[bool, Form()] = False,
         transactions: Annotated[list[str] | None, Form()] = None,
         topics: Annotated[list[str] | None, Form()] = None,
@@ -113,14 +114,16 @@ def page_router(desk: Desk) -> APIRouter:  # noqa: C901 - routes share the desk 
         except Problem as problem:
             if problem.status not in {409, 412, 422}:
                 raise
-            return await case_page(request, operator, case_id, problem=problem)
+            return await case_page(request, operator, case_id, looked=looked, problem=problem)
         if action == "take":
             await desk.presence.touch(operator.name, case_id[:64])
-        to = "/" if action == "return" else f"/cases/{case_id}"
-        headers = dict(SECURITY_HEADERS)
-        if action == "return" and request.headers.get("hx-request"):
-            return Response(status_code=204, headers={**headers, "HX-Redirect": to})
-        return RedirectResponse(to, status_code=303, headers=headers)
+        follows = "hx-request" in request.headers
+        if action == "return":
+            headers = {"HX-Redirect": "/"} if follows else {"Location": "/"}
+            return Response(status_code=204 if follows else 303, headers={**SECURITY_HEADERS, **headers})
+        if follows:
+            return await case_page(request, operator, case_id, looked=looked)
+        return RedirectResponse(f"/cases/{case_id}", status_code=303, headers=SECURITY_HEADERS)
 
     @router.get("/desk/events")
     async def events(request: Request) -> Response:

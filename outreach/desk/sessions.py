@@ -14,6 +14,9 @@ from outreach.desk.accounts import Account
 SESSION_S = 12 * 3600
 """A working day; then one signs in again."""
 
+LOOK_S = 600
+"""A page that follows a case counts as one look for so long; whoever looks on is recorded again."""
+
 COOKIE = "ringback_session"
 CSRF_HEADER = "x-csrf-token"
 CSRF_FIELD = "csrf"
@@ -89,7 +92,7 @@ class Sessions:
     def look(self, proof: str, session: Session, case_id: str) -> bool | None:
         """Whether the recorded look was unmasked; None without a proof of this session for this case."""
         try:
-            session_id, case, unmasked = self._looks.loads(proof, max_age=SESSION_S)
+            session_id, case, unmasked = self._looks.loads(proof, max_age=LOOK_S)
         except (BadSignature, ValueError, TypeError):
             return None
         return bool(unmasked) if (session_id, case) == (session.session_id, case_id) else None

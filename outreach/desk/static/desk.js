@@ -56,21 +56,26 @@
   const says = document.getElementById("says");
   const connection = document.getElementById("connection");
   let counts = null;
+  let queueAt = null;
+  let newest = {};
+  // A page that is being fetched anyway is not fetched again; what came in meanwhile is looked at afterwards.
+  const follow = () => {
+    const page = document.querySelector("main.case");
+    if (!page || document.querySelector("main.htmx-request, main form .htmx-request")) return;
+    const position = Number(page.dataset.position);
+    if (newest.all > position || (newest[page.dataset.case] ?? 0) > position) htmx.trigger(body, "case-changed");
+  };
   const heard = (event) => {
     const news = JSON.parse(event.data);
     connection.textContent = "";
     const now = `${news.waiting} waiting, ${news.front} at the front`;
-    if (counts !== null && counts !== now && document.getElementById("queue")) says.textContent = now;
-    counts = now;
     const queue = document.getElementById("queue");
-    if (queue && (news.queue_position !== Number(queue.dataset.position || 0))) {
-      queue.dataset.position = news.queue_position;
-      htmx.trigger(body, "desk-changed");
-    }
-    const page = document.querySelector("main.case");
-    if (page && (news.all || (news.cases[page.dataset.case] ?? 0) > Number(page.dataset.position))) {
-      htmx.trigger(body, "case-changed");
-    }
+    if (queue && counts !== null && counts !== now) says.textContent = now;
+    counts = now;
+    if (queue && queueAt !== news.queue_position) htmx.trigger(body, "desk-changed");
+    queueAt = news.queue_position;
+    newest = { ...newest, ...news.cases, ...(news.all ? { all: news.position } : {}) };
+    follow();
   };
   if (body.dataset.now && window.EventSource) {
     const page = document.querySelector("main.case");
@@ -84,6 +89,7 @@
   body.addEventListener("htmx:afterSettle", () => {
     tick();
     localise();
+    follow();
     const timeline = document.getElementById("timeline");
     if (timeline) timeline.scrollTop = scrolled;
     const row = rows().find((each) => each.dataset.case === selected);
@@ -142,5 +148,5 @@
 
   tick();
   localise();
-  setInterval(tick, 1000);
+  setInterval(() => { tick(); follow(); }, 1000);
 })();
