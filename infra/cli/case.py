@@ -16,6 +16,7 @@ from rich.text import Text
 
 from infra.cli.customer_words import customer_line
 from infra.cli.opened import history_settings, opened_history
+from infra.cli.screen import harmless
 from infra.history.event import Event, Recorded
 from infra.history.registry import register
 from infra.history.store import History
@@ -109,17 +110,19 @@ def _by_stream(recorded: Sequence[Recorded[Event]]) -> list[list[Recorded[Event]
 
 
 def _print(title: str, lines: Sequence[Line]) -> None:
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
+    table = Table(title=harmless(title), title_justify="left", box=None, padding=(0, 2, 0, 0))
     for column in ("#", "when (UTC)", "after", "who"):
         table.add_column(column, style="dim", no_wrap=True)
     table.add_column("what", overflow="fold")
     first = lines[0].at
     for line in lines:
-        what = Text(line.text, style=_STYLES.get(line.tone, ""))
+        what = Text(harmless(line.text), style=_STYLES.get(line.tone, ""))
         if line.detail:
-            what.append(f"\n{line.detail}", style="dim")
-        table.add_row(str(line.version), f"{line.at:%Y-%m-%d %H:%M:%S}", _after(first, line.at), line.who, what)
-    Console().print(table)
+            what.append(f"\n{harmless(line.detail)}", style="dim")
+        table.add_row(
+            str(line.version), f"{line.at:%Y-%m-%d %H:%M:%S}", _after(first, line.at), harmless(line.who), what
+        )
+    Console(markup=False, highlight=False).print(table)
 
 
 def _after(first: datetime, at: datetime) -> str:

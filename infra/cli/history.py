@@ -12,6 +12,7 @@ from rich.table import Table
 
 from infra.cli.connected import master_key
 from infra.cli.opened import history_settings, opened_history
+from infra.cli.screen import harmless
 from infra.history.projection import Projection, rebuild
 from infra.history.stats import Reader, Stats, stats
 from infra.history.verify import Verification, verify
@@ -115,7 +116,7 @@ def _progress() -> Progress:
 
 
 def _tell(result: Verification) -> None:
-    console = Console()
+    console = Console(markup=False, highlight=False)
     if result.intact:
         console.print(f"The chain is whole: {result.events} events, head {result.head.hash.hex()}", soft_wrap=True)
         return
@@ -123,20 +124,21 @@ def _tell(result: Verification) -> None:
         "position", "what", "how it shows", title=f"{len(result.problems)} findings in {result.events} events"
     )
     for problem in result.problems:
-        table.add_row(str(problem.position), problem.kind, problem.why)
+        table.add_row(str(problem.position), problem.kind, harmless(problem.why))
     console.print(table)
 
 
 def _show(figures: Stats) -> None:
-    console = Console()
+    console = Console(markup=False, highlight=False)
     console.print(
         f"{figures.position} events in {figures.streams} streams, {decimal(figures.bytes)} on disk;"
-        f" {figures.keys} customers' keys, {figures.destroyed_keys} destroyed"
+        f" customers' keys: {figures.keys}, destroyed: {figures.destroyed_keys}"
     )
     console.print(f"head {figures.head_hash}", soft_wrap=True)
     console.print(_table("events", "count", [(name, str(count)) for name, count in figures.types.items()]))
     for title, readers in (("read model", figures.projections), ("subscription", figures.subscriptions)):
-        console.print(_table(title, "position", [(reader.name, _place(reader)) for reader in readers]))
+        if readers:
+            console.print(_table(title, "position", [(harmless(reader.name), _place(reader)) for reader in readers]))
 
 
 def _place(reader: Reader) -> str:

@@ -15,6 +15,7 @@ from infra.history.errors import CheckpointMoved, HistoryError, Unavailable
 from infra.history.event import Event, Recorded
 from infra.history.leadership import Leadership, leading
 from infra.history.store import Connection, History
+from infra.metrics import READ_MODEL_LAG
 
 _BATCH = 500
 _RETRY_S = 1.0
@@ -87,6 +88,8 @@ class ProjectionRunner:
                     hints = self._history.wake.heard()
                     applied = await step(self._history, projection, position)
                     retry_s = _RETRY_S
+                    behind = (await self._history.head()).position - applied if applied != position else 0
+                    READ_MODEL_LAG.labels(projection.name).set(behind)
                     if applied == position:
                         await self._history.wake.wait(hints)
                     position = applied

@@ -21,12 +21,13 @@ from infra.clock import Clock
 from infra.history.canonical import COLUMNS, StoredEvent
 from infra.history.errors import Conflict, IdTaken, PartlyRecorded, Unavailable
 from infra.history.event import Event, NewEvent, Recorded
-from infra.history.keys import CustomerKeys
+from infra.history.keys import CustomerKey, CustomerKeys
 from infra.history.registry import register
 from infra.history.schema import ensure_schema
-from infra.history.sealing import opened, sealed, split
+from infra.history.sealing import Split, opened, sealed, split
 from infra.history.wake import Wake
 from infra.history.writes import ANY, NO_STREAM, Appended, Head, StreamWrite
+from infra.metrics import HISTORY_APPEND_SECONDS, HISTORY_EVENTS
 
 __all__ = ["ANY", "NO_STREAM", "Appended", "Connection", "Head", "History", "StreamWrite", "Within"]
 
@@ -154,6 +155,22 @@ class History:
         _check(writes, events)
         register(*{type(event.event) for _, event in events})
         halves = [split(event) for _, event in events]
+        with HISTORY_APPEND_SECONDS.time():
+            appended, keys = await self._append(writes, events, halves, within)
+        self._keys.remember(keys)
+        if events and not appended.repeated:
+            for _, new in events:
+                HISTORY_EVENTS.labels(new.event.wire_name).inc()
+            self.wake.publish(appended.position)
+        return appended
+
+    async def _append(
+        self,
+        writes: tuple[StreamWrite, ...],
+        events: list[tuple[str, NewEvent]],
+        halves: list[Split],
+        within: Within | None,
+    ) -> tuple[Appended, dict[str, CustomerKey]]:
         async with self.transaction() as conn:
             keys = await self._keys.for_writing(
                 conn,
@@ -182,11 +199,7 @@ class History:
                     [key_id for _, key_id in boxes],
                 ),
             )
-            appended = _answer(writes, events, await cursor.fetchone())
-        self._keys.remember(keys)
-        if events and not appended.repeated:
-            self.wake.publish(appended.position)
-        return appended
+            return _answer(writes, events, await cursor.fetchone()), keys
 
     async def read_stream(self, stream: str, *, after: int = 0) -> list[Recorded[Event]]:
         """The stream's events after a version, in order; empty where there is no such stream.

@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from infra.cli.main import build
+from infra.cli.screen import harmless
 from infra.clock import utc_now
 from infra.history.store import History
 from outreach.cases.alert import Alert
@@ -145,3 +146,7 @@ def test_the_figures_count_what_is_there(case_id: str, ringback: Ringback) -> No
     assert figures["position"] == sum(figures["types"].values())
     assert (figures["projections"][0]["name"], figures["projections"][0]["behind"]) == ("cases", 0)
     assert "events in" in ringback("history", "stats").output
+
+
+def test_what_steers_a_terminal_is_replaced() -> None:
+    assert harmless("\x1b[31mrot\nភ្នំពេញ\u202e") == "\N{REPLACEMENT CHARACTER}[31mrot\nភ្នំពេញ\N{REPLACEMENT CHARACTER}"
