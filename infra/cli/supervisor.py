@@ -153,6 +153,7 @@ class Supervisor:
             "PROMETHEUS_MULTIPROC_DIR": str(metrics),
             "PYTHONUNBUFFERED": "1",
             **as_environment(self.settings),
+            "RINGBACK_METRICS_PORT": "0",  # the web process shows the figures of all
             **self._further,
         }
         self._parent_pipe, ours = os.pipe()

@@ -5,9 +5,11 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
+from prometheus_client import start_http_server
 
 from infra.cli.connected import connected_settings
 from infra.cli.parent import end_with_parent
+from infra.metrics import REGISTRY
 from infra.settings import Settings
 from infra.telemetry import configure
 from rules.card_number import mask_card_numbers
@@ -50,4 +52,6 @@ def run_role(role: str, settings: Settings | None = None) -> None:
     end_with_parent()
     resolved = connected_settings(settings)
     configure(resolved, role=role, mask_numbers=mask_card_numbers)
+    if resolved.metrics_port:
+        start_http_server(resolved.metrics_port, addr=resolved.http_host, registry=REGISTRY)
     importlib.import_module(MODULES[role]).run(resolved)
