@@ -12,10 +12,14 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
+from hypothesis import settings as hypothesis_settings
 from pydantic import SecretStr
 
 from infra.servers import Addresses, EmbeddedServers
 from infra.settings import Settings
+
+hypothesis_settings.register_profile("untimed", deadline=None, print_blob=True)
+hypothesis_settings.load_profile("untimed")  # no test asserts a time: the machine may be busy
 
 
 @pytest.fixture(scope="session")
