@@ -73,6 +73,8 @@ def phone_page_router(
     """The page and what its buttons do.
 
     Args:
+        network: holds what is on the phones, and takes what is typed on them.
+        mailboxes: hold what was mailed.
         people: the customers whose phones there are, whoever comes first being shown when nobody has got anything.
         bank: its name, as the phone shows the sender.
         clock: for the phone's own clock.
