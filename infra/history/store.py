@@ -6,34 +6,28 @@ first answer.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
 
 import psycopg
-from psycopg import AsyncConnection
-from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
 from infra.clock import Clock
+from infra.history.appending import Batch
 from infra.history.canonical import COLUMNS, StoredEvent
-from infra.history.errors import Conflict, IdTaken, PartlyRecorded, Unavailable
-from infra.history.event import Event, NewEvent, Recorded
-from infra.history.keys import CustomerKey, CustomerKeys
-from infra.history.registry import register
+from infra.history.errors import Unavailable
+from infra.history.event import Event, Recorded
+from infra.history.keys import CustomerKeys
 from infra.history.schema import ensure_schema
-from infra.history.sealing import Split, opened, sealed, split
+from infra.history.sealing import opened
 from infra.history.wake import Wake
-from infra.history.writes import ANY, NO_STREAM, Appended, Head, StreamWrite
+from infra.history.writes import ANY, NO_STREAM, Appended, Connection, Head, StreamWrite, Within
 from infra.metrics import HISTORY_APPEND_SECONDS, HISTORY_EVENTS
 
 __all__ = ["ANY", "NO_STREAM", "Appended", "Connection", "Head", "History", "StreamWrite", "Within"]
-
-Connection = AsyncConnection[TupleRow]
-Within = Callable[[Connection], Awaitable[None]]
-"""Runs in the transaction of an append, before its events are written; what it raises undoes everything."""
 
 _AWAY = (
     psycopg.OperationalError,
@@ -50,12 +44,6 @@ _OPTIONS = (
     # A process that is stopped in the middle of an append must not hold the writers' lock for as long as it is stopped.
     " -c idle_in_transaction_session_timeout=10s"
 )
-
-_APPEND = """
-SELECT outcome, position, versions, present FROM history.append_events(
-    %s::text[], %s::bigint[], %s::text[], %s::uuid[], %s::text[], %s::integer[], %s::timestamptz[],
-    %s::text[], %s::text[], %s::text[], %s::text[], %s::bytea[], %s::bytea[], %s::uuid[])
-"""
 
 
 class History:
@@ -149,57 +137,22 @@ class History:
             IdTaken: an id is recorded in another stream or as another type.
             SubjectMissing: personal data without a subject.
             Unavailable: retryable with the same ids; whether this one was committed shows then.
-            ValueError: a stream twice, an id twice, or a moment without an offset.
+            ValueError: a stream or an id twice, a moment without an offset, or a NUL in a text of the envelope.
         """
-        events = [(write.stream, event) for write in writes for event in write.events]
-        _check(writes, events)
-        register(*{type(event.event) for _, event in events})
-        halves = [split(event) for _, event in events]
+        batch = Batch(writes)
         with HISTORY_APPEND_SECONDS.time():
-            appended, keys = await self._append(writes, events, halves, within)
+            async with self.transaction() as conn:
+                keys = await self._keys.for_writing(conn, batch.subjects)
+                # Before the writers' lock is taken: whoever holds it waits for nobody.
+                if within is not None:
+                    await within(conn)
+                appended = await batch.write(conn, keys)
         self._keys.remember(keys)
-        if events and not appended.repeated:
-            for _, new in events:
+        if not appended.repeated and batch.events:
+            for new in batch.events:
                 HISTORY_EVENTS.labels(new.event.wire_name).inc()
             self.wake.publish(appended.position)
         return appended
-
-    async def _append(
-        self,
-        writes: tuple[StreamWrite, ...],
-        events: list[tuple[str, NewEvent]],
-        halves: list[Split],
-        within: Within | None,
-    ) -> tuple[Appended, dict[str, CustomerKey]]:
-        async with self.transaction() as conn:
-            keys = await self._keys.for_writing(
-                conn,
-                {new.subject for (_, new), half in zip(events, halves, strict=True) if half.personal and new.subject},
-            )
-            # Before the writers' lock is taken: whoever holds it waits for nobody.
-            if within is not None:
-                await within(conn)
-            boxes = [sealed(new, half, keys) for (_, new), half in zip(events, halves, strict=True)]
-            cursor = await conn.execute(
-                _APPEND,
-                (
-                    [write.stream for write in writes],
-                    [write.expected for write in writes],
-                    [stream for stream, _ in events],
-                    [new.event_id for _, new in events],
-                    [new.event.wire_name for _, new in events],
-                    [new.event.schema_version for _, new in events],
-                    [new.occurred_at for _, new in events],
-                    [new.actor for _, new in events],
-                    [new.subject for _, new in events],
-                    [new.correlation_id for _, new in events],
-                    [new.causation_id for _, new in events],
-                    [half.payload for half in halves],
-                    [personal for personal, _ in boxes],
-                    [key_id for _, key_id in boxes],
-                ),
-            )
-            return _answer(writes, events, await cursor.fetchone()), keys
 
     async def read_stream(self, stream: str, *, after: int = 0) -> list[Recorded[Event]]:
         """The stream's events after a version, in order; empty where there is no such stream.
@@ -208,6 +161,8 @@ class History:
             WrongMasterKey, Unreadable: personal data does not open.
             Unavailable: retryable.
         """
+        if "\0" in stream:  # PostgreSQL keeps no such text
+            return []
         return await self._read("stream = %s AND version > %s ORDER BY version", (stream, after))
 
     async def read(
@@ -267,35 +222,6 @@ class History:
             with suppress(*_AWAY, asyncio.TimeoutError):
                 await self.pool.check()
             raise Unavailable(f"PostgreSQL is away: {error}") from error
-
-
-def _check(writes: Iterable[StreamWrite], events: list[tuple[str, NewEvent]]) -> None:
-    streams = [write.stream for write in writes]
-    if len(set(streams)) != len(streams):
-        raise ValueError(f"a stream stands twice in one append: {', '.join(streams)}")
-    if len({new.event_id for _, new in events}) != len(events):
-        raise ValueError("an event id stands twice in one append; derive each from its place in the batch too")
-    for stream, new in events:
-        if new.occurred_at.tzinfo is None:
-            raise ValueError(f"{new.event.wire_name} for {stream}: occurred_at has no offset")
-
-
-def _answer(writes: tuple[StreamWrite, ...], events: list[tuple[str, NewEvent]], row: TupleRow | None) -> Appended:
-    if row is None:
-        raise Unavailable("the append gave no answer")
-    outcome, position, versions, present = row
-    match outcome:
-        case "appended" | "repeated":
-            by_stream = {write.stream: version for write, version in zip(writes, versions, strict=True)}
-            return Appended(position, by_stream, outcome == "repeated")
-        case "conflict":
-            write = writes[position - 1]
-            raise Conflict(write.stream, write.expected or 0, versions[position - 1])
-        case "partly":
-            recorded = set(present)
-            raise PartlyRecorded(present, [new.event_id for _, new in events if new.event_id not in recorded])
-        case _:
-            raise IdTaken(present)
 
 
 def _selection(after: int, limit: int, types: Collection[str] | None) -> tuple[str, tuple[Any, ...]]:

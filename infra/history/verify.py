@@ -57,7 +57,7 @@ class Verification(msgspec.Struct, frozen=True):
         return not self.problems
 
 
-class _Walk:
+class ChainWalk:
     """Looks at one event after another; each fault is told once, where it lies."""
 
     def __init__(self) -> None:
@@ -67,6 +67,7 @@ class _Walk:
         self.last: StoredEvent | None = None
 
     def look(self, event: StoredEvent) -> None:
+        """Compares one event with its hash and with the one before it; give them in order of position."""
         self.events += 1
         expected = self.last.position + 1 if self.last else 1
         gap = event.position > expected
@@ -126,7 +127,7 @@ async def verify(history: History, progress: Callable[[int, int], None] | None =
     Raises:
         Unavailable: PostgreSQL is away, or went away meanwhile.
     """
-    walk = _Walk()
+    walk = ChainWalk()
     async with history.transaction() as conn:
         await conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         head = await _head(conn)

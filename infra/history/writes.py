@@ -1,10 +1,18 @@
 """What is asked of an append, and what it answers."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias
 
 import msgspec
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
 
 from infra.history.event import NewEvent
+
+Connection: TypeAlias = AsyncConnection[TupleRow]
+
+Within: TypeAlias = Callable[[Connection], Awaitable[None]]
+"""Runs in the transaction of an append, before its events are written; what it raises undoes everything."""
 
 ANY: None = None
 """The writer does not mind which version the stream has."""

@@ -147,6 +147,9 @@ async def test_what_cannot_be_one_append_is_said_before_anything_is_asked(histor
         await history.append(StreamWrite("case-1", [twice, twice]))
     with pytest.raises(ValueError, match="no offset"):
         await history.append(StreamWrite("case-1", [note(occurred_at=utc_now().replace(tzinfo=None))]))
+    with pytest.raises(ValueError, match="NUL"):
+        await history.append(StreamWrite("case-\0", [note()]))
+    assert await history.read_stream("case-\0") == []
 
 
 async def test_writers_at_once_leave_no_hole_and_a_reader_misses_nothing(history: History, note: Make) -> None:
