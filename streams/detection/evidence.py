@@ -1,7 +1,7 @@
 """Reads records back by offset, to say in an alert what the memory does not hold: merchants, amounts, recent payments.
 
-That is rare (once an alert), and worth at most `timeout_s`: a record that the topic no longer has, or that does not
-come in time, is left out, and the evidence says so.
+That is rare (once an alert). A record that the topic no longer has, or that does not come in time, is left out, and the
+evidence says so.
 """
 
 import asyncio
@@ -11,25 +11,29 @@ from collections.abc import Collection
 from typing import Any, Final
 
 import confluent_kafka
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from streams.topics import TRANSACTIONS
 
 logger = logging.getLogger(__name__)
 
 _POLL_S: Final = 0.05
+_READ_THROUGH: Final = 30
+"""Records that are cheaper read over than sought past."""
 
 
 class RecordReader:
-    """A second consumer, in no group, that only looks records up; used by one task at a time.
+    """A second consumer, in no group, that only looks records of one partition up; used by one task at a time.
 
     Args:
         servers: Kafka bootstrap servers.
-        timeout_s: how long all records of one look-up may take together.
+        partition: of `transactions`.
+        patience_s: how long one record may take; after that the rest of the look-up is given up.
     """
 
-    def __init__(self, servers: str, *, timeout_s: float = 1.5) -> None:
-        self._timeout_s = timeout_s
+    def __init__(self, servers: str, partition: int, *, patience_s: float = 3.0) -> None:
+        self._partition = partition
+        self._patience_s = patience_s
         self._config: dict[str, Any] = {
             "bootstrap.servers": servers,
             "group.id": "ringback-detection-evidence",  # librdkafka wants one; it is neither joined nor committed to
@@ -39,16 +43,16 @@ class RecordReader:
             "queued.min.messages": 1,
             "fetch.message.max.bytes": 16_384,
             "fetch.queue.backoff.ms": 5,
-            "logger": logging.getLogger(__name__),
+            "logger": logger,
             "log_level": 0,
         }
         self._consumer: confluent_kafka.Consumer | None = None
 
-    async def read(self, partition: int, offsets: Collection[int]) -> dict[int, bytes]:
+    async def read(self, offsets: Collection[int]) -> dict[int, bytes]:
         """The records at these offsets, as far as the topic has them."""
         if not offsets:
             return {}
-        return await asyncio.to_thread(self._read, partition, sorted(offsets))
+        return await asyncio.to_thread(self._read, sorted(offsets))
 
     async def close(self) -> None:
         """Ends the consumer."""
@@ -56,33 +60,47 @@ class RecordReader:
             await asyncio.to_thread(self._consumer.close)
             self._consumer = None
 
-    def _read(self, partition: int, offsets: list[int]) -> dict[int, bytes]:
-        if self._consumer is None:
-            self._consumer = confluent_kafka.Consumer(self._config)
+    def _read(self, offsets: list[int]) -> dict[int, bytes]:
         found: dict[int, bytes] = {}
-        until = time.monotonic() + self._timeout_s
         try:
+            consumer = self._ready(offsets[0])
+            at = offsets[0]
             for offset in offsets:
-                value = self._one(self._consumer, partition, offset, until)
-                if value is not None:
-                    found[offset] = value
-            self._consumer.unassign()
-        except KafkaException as error:
-            logger.warning("records of partition %d could not be read back: %s", partition, error)
+                if at < 0 or not at <= offset <= at + _READ_THROUGH:
+                    consumer.seek(TopicPartition(TRANSACTIONS, self._partition, offset))
+                at = self._one(consumer, offset, found)
+            consumer.pause([TopicPartition(TRANSACTIONS, self._partition)])
+        except (KafkaException, TimeoutError) as error:
+            logger.warning("records of partition %d could not be read back: %s", self._partition, error)
+            if self._consumer is not None:
+                self._consumer.close()
+                self._consumer = None
         return found
 
-    @staticmethod
-    def _one(consumer: confluent_kafka.Consumer, partition: int, offset: int, until: float) -> bytes | None:
-        consumer.assign([TopicPartition(TRANSACTIONS, partition, offset)])
+    def _ready(self, offset: int) -> confluent_kafka.Consumer:
+        if self._consumer is None:
+            self._consumer = confluent_kafka.Consumer(self._config)
+            self._consumer.assign([TopicPartition(TRANSACTIONS, self._partition, offset)])
+        else:
+            self._consumer.seek(TopicPartition(TRANSACTIONS, self._partition, offset))
+            self._consumer.resume([TopicPartition(TRANSACTIONS, self._partition)])
+        return self._consumer
+
+    def _one(self, consumer: confluent_kafka.Consumer, offset: int, found: dict[int, bytes]) -> int:
+        """Reads until the offset is passed; answers the offset that comes next, -1 if the topic has it no more."""
+        until = time.monotonic() + self._patience_s
         while time.monotonic() < until:
             message = consumer.poll(_POLL_S)
             if message is None:
                 continue
-            if message.error() is not None:
-                return None
-            if message.partition() == partition and message.offset() == offset:
-                value: bytes | None = message.value()
-                return value
-            if message.partition() == partition and (message.offset() or 0) > offset:
-                return None  # compacted or deleted: the next one came instead
-        return None
+            if (error := message.error()) is not None:
+                if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - public: the offset is out of range
+                    return -1
+                continue
+            seen = message.offset() or 0
+            value = message.value()
+            if seen == offset and value is not None:
+                found[offset] = value
+            if seen >= offset:
+                return seen + 1
+        raise TimeoutError(f"offset {offset} did not come within {self._patience_s} s")

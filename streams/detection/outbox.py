@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -37,11 +37,9 @@ ROOM: Final = 2_000
 class Outbox:
     """Sends what the judging brought, in order; `run` does the work, as a task of its own."""
 
-    def __init__(
-        self, producer: Producer, reader: RecordReader, settings: Settings, clock: Clock, *, ruleset: RuleSet = LIVE
-    ) -> None:
+    def __init__(self, producer: Producer, settings: Settings, clock: Clock, *, ruleset: RuleSet = LIVE) -> None:
         self._producer = producer
-        self._reader = reader
+        self._readers: dict[int, RecordReader] = {}
         self._settings = settings
         self._clock = clock
         self._ruleset = ruleset
@@ -77,7 +75,8 @@ class Outbox:
             async with self._changed:
                 await self._changed.wait_for(lambda: bool(self._waiting))
             batch = [self._waiting[at] for at in range(min(_AT_ONCE, len(self._waiting)))]
-            await self._send([await self._message(partition, outcome) for partition, outcome in batch])
+            raw = await self._look_up(batch)
+            await self._send([self._message(partition, outcome, raw) for partition, outcome in batch])
             async with self._changed:
                 for _ in batch:
                     self._waiting.popleft()
@@ -101,42 +100,52 @@ class Outbox:
             with contextlib.suppress(BrokerAway):
                 await asyncio.to_thread(ensure_topics, self._settings.kafka_servers or "", self._settings)
 
-    async def _message(self, partition: Partition, outcome: Outcome) -> Outgoing:
+    async def close(self) -> None:
+        """Ends the look-ups; to be called when `run` has ended."""
+        for reader in self._readers.values():
+            await reader.close()
+        self._readers.clear()
+
+    def _message(self, partition: Partition, outcome: Outcome, raw: Mapping[tuple[int, int], bytes]) -> Outgoing:
         if isinstance(outcome, SetAside):
             REFUSED.labels("detection", outcome.reason).inc()
             return self._refused(partition.number, outcome)
         finding = outcome.finding
         ALERTS.labels(finding.status, finding.verdict).inc()
+        known: dict[int, Transaction] = {}
+        for ref in finding.refs():
+            with contextlib.suppress(Refusal, KeyError):
+                transaction = decode(raw[partition.number, ref], allow_card_numbers=True)
+                if transaction.card_id == outcome.card_id:
+                    known[ref] = transaction
         alert = make_alert(
             finding,
             outcome.card_id,
-            await self._known(partition, outcome),
+            known,
             raised_at=self._clock(),
             arrived_at=None if outcome.stamp_ms is None else datetime.fromtimestamp(outcome.stamp_ms / 1000, UTC),
             ruleset=self._ruleset,
         )
         return Outgoing(FRAUD_ALERTS, outcome.card_id, encode(alert))
 
-    async def _known(self, partition: Partition, outcome: Found) -> dict[int, Transaction]:
-        """The transactions that the evidence wants to tell of: from what passed a moment ago, else from the topic."""
-        raw: dict[int, bytes] = {}
-        asked: dict[int, int] = {}
-        for ref in outcome.finding.refs():
-            passed = partition.recall(ref)
-            offset = partition.offset(ref)
-            if passed is not None:
-                raw[ref] = passed
-            elif offset is not None:
-                asked[offset] = ref
-        for offset, value in (await self._reader.read(partition.number, asked)).items():
-            raw[asked[offset]] = value
-        known: dict[int, Transaction] = {}
-        for ref, value in raw.items():
-            with contextlib.suppress(Refusal):
-                transaction = decode(value, allow_card_numbers=True)
-                if transaction.card_id == outcome.card_id:
-                    known[ref] = transaction
-        return known
+    async def _look_up(self, batch: Sequence[tuple[Partition, Outcome]]) -> dict[tuple[int, int], bytes]:
+        """The records that the evidence tells of, by partition and ref: from what passed here, else from the topic."""
+        raw: dict[tuple[int, int], bytes] = {}
+        asked: dict[int, dict[int, int]] = {}
+        for partition, outcome in batch:
+            for ref in outcome.finding.refs() if isinstance(outcome, Found) else ():
+                passed = partition.recall(ref)
+                offset = partition.offset(ref)
+                if passed is not None:
+                    raw[partition.number, ref] = passed
+                elif offset is not None:
+                    asked.setdefault(partition.number, {})[offset] = ref
+        for number in asked.keys() - self._readers.keys():
+            self._readers[number] = RecordReader(self._settings.kafka_servers or "", number)
+        answers = await asyncio.gather(*(self._readers[number].read(offsets) for number, offsets in asked.items()))
+        for (number, refs), found in zip(asked.items(), answers, strict=True):
+            raw.update({(number, refs[offset]): value for offset, value in found.items()})
+        return raw
 
     def _refused(self, partition: int, outcome: SetAside) -> Outgoing:
         origin = Origin(kind="topic", name=TRANSACTIONS, partition=partition, offset=outcome.offset)

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 GENERATION_SHIFT: Final = 40
 """A ref is the topic's generation above an offset of 40 bits: an old topic's offset never finds a new one's record."""
 _OFFSET_MASK: Final = (1 << GENERATION_SHIFT) - 1
-_RECALLED_ROWS: Final = 20_000
+_RECALLED_ROWS: Final = 30_000
 
 
 class Rows(NamedTuple):

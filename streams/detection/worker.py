@@ -13,7 +13,6 @@ from infra.metrics import DETECTION_LET_GO
 from infra.settings import Settings
 from streams.detection.custody import FLUSH_EVERY_S, Batch, Custody
 from streams.detection.errors import LetGo
-from streams.detection.evidence import RecordReader
 from streams.detection.intake import Intake
 from streams.detection.outbox import Outbox
 from streams.producer import Producer
@@ -32,8 +31,7 @@ class Detection(Service):
         super().__init__(**options)
         servers = settings.kafka_servers or ""
         self._producer = Producer(servers, client_id="ringback-detection")
-        self._reader = RecordReader(servers)
-        self._outbox = Outbox(self._producer, self._reader, settings, clock)
+        self._outbox = Outbox(self._producer, settings, clock)
         self.custody = Custody(settings, self._outbox, clock, dropped=self._let_go)
         self._intake = Intake(settings, channel, self.custody)
 
@@ -46,7 +44,7 @@ class Detection(Service):
         """Flushes what was judged, then ends the connections."""
         await self._intake.stop()
         await self._producer.stop()
-        await self._reader.close()
+        await self._outbox.close()
 
     @Service.task
     async def _say(self) -> None:
