@@ -23,7 +23,13 @@ class FaultWanted(BaseModel):
     to: str | None = None
 
 
-class Typed(BaseModel):
+class Dialled(BaseModel):
+    """A phone from which the bank is rung."""
+
+    phone: str
+
+
+class Typed(Dialled):
     """What somebody types on a phone."""
 
     text: str
@@ -91,15 +97,15 @@ def phones_router(network: PhoneNetwork) -> APIRouter:
         """The calls of a phone, with what was heard."""
         return [_call(one) for one in network.phones.calls_of(number)]
 
-    @router.post("/phones/{number}/reply")
-    async def reply(number: str, typed: Typed) -> dict[str, Any]:
+    @router.post("/reply")
+    async def reply(typed: Typed) -> dict[str, Any]:
         """Somebody types a text to the bank; answers when the bank's webhook has."""
-        return _message(await network.reply(number, typed.text))
+        return _message(await network.reply(typed.phone, typed.text))
 
-    @router.post("/phones/{number}/call")
-    async def call(number: str) -> dict[str, Any]:
+    @router.post("/call")
+    async def call(dialled: Dialled) -> dict[str, Any]:
         """Somebody rings the bank; answers with what was heard."""
-        return _call(await network.call(number))
+        return _call(await network.call(dialled.phone))
 
     @router.get("/faults")
     async def faults() -> list[dict[str, Any]]:

@@ -80,9 +80,13 @@ class PhoneNetwork:
         self._on_their_way: set[asyncio.Task[None]] = set()
         self._closing = asyncio.Event()
 
+    def hang_up(self) -> None:
+        """Ends the requests that are kept waiting on purpose."""
+        self._closing.set()
+
     async def close(self) -> None:
         """Stops what is on its way."""
-        self._closing.set()
+        self.hang_up()
         for task in list(self._on_their_way):
             task.cancel()
         await asyncio.gather(*self._on_their_way, return_exceptions=True)
