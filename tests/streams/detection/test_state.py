@@ -1,0 +1,131 @@
+"""The fence: who has lost a partition writes nothing more."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import redis
+
+from streams.detection.errors import Fenced, StateLost
+from streams.detection.gaps import close_gap, gaps
+from streams.detection.state import Change, PartitionState, hash_name
+from streams.topics import TopicIdentity
+
+FIRST = TopicIdentity(topic_id="first", partitions=2)
+SECOND = TopicIdentity(topic_id="second", partitions=2)
+NOW = datetime(2026, 3, 14, 10, 0, tzinfo=UTC)
+
+
+def change(position: int, cards: dict[str, bytes] | None = None, **other: Any) -> Change:
+    return Change(
+        cards=cards or {}, position=position, watermark_us=7, applied_ms=1_773_482_400_000, ruleset="r", **other
+    )
+
+
+@pytest.fixture
+async def state(redis_url: str) -> AsyncIterator[PartitionState]:
+    one = PartitionState(redis_url, 3)
+    yield one
+    await one.close()
+
+
+@pytest.fixture
+async def successor(redis_url: str) -> AsyncIterator[PartitionState]:
+    one = PartitionState(redis_url, 3)
+    yield one
+    await one.close()
+
+
+async def test_a_first_claim_begins_without_a_position(state: PartitionState) -> None:
+    claim = await state.claim(FIRST, NOW)
+    assert (claim.epoch, claim.position, claim.reissue) == (1, None, False)
+
+
+async def test_what_a_flush_wrote_is_found_by_the_next_claim(state: PartitionState, successor: PartitionState) -> None:
+    await state.claim(FIRST, NOW)
+    await state.flush(change(5, {"card": b"memory"}))
+    claim = await successor.claim(FIRST, NOW)
+    assert (claim.epoch, claim.position, claim.watermark_us) == (2, 5, 7)
+    assert await successor.load(["card", "other"]) == {"card": b"memory"}
+
+
+async def test_who_was_succeeded_writes_nothing(state: PartitionState, successor: PartitionState) -> None:
+    await state.claim(FIRST, NOW)
+    await state.flush(change(5, {"card": b"mine"}))
+    await successor.claim(FIRST, NOW)
+    with pytest.raises(Fenced):
+        await state.flush(change(9, {"card": b"a zombie's"}))
+    assert await successor.load(["card"]) == {"card": b"mine"}
+
+
+async def test_who_was_succeeded_writes_nothing_even_before_the_successor_does(
+    state: PartitionState, successor: PartitionState
+) -> None:
+    await state.claim(FIRST, NOW)
+    await successor.claim(FIRST, NOW)
+    with pytest.raises(Fenced):
+        await state.flush(change(9))
+    await successor.flush(change(6))
+    assert (await state.claim(FIRST, NOW)).position == 6
+
+
+async def test_a_touch_by_somebody_else_under_the_same_epoch_does_not_stop_a_flush(
+    state: PartitionState, redis_url: str
+) -> None:
+    await state.claim(FIRST, NOW)
+    await state.flush(change(1))
+    with redis.Redis.from_url(redis_url) as client:
+        client.hset(hash_name(3), "note", "somebody looked")
+    await state.flush(change(2, {"card": b"x"}))
+    assert await state.load(["card"]) == {"card": b"x"}
+
+
+async def test_a_flush_whose_connection_was_cut_is_made_once(state: PartitionState, redis_url: str) -> None:
+    await state.claim(FIRST, NOW)
+    await state.flush(change(1))
+    with redis.Redis.from_url(redis_url) as client:
+        client.client_kill_filter(_type="normal", skipme=True)
+    await state.flush(change(2, {"card": b"x"}))
+    with redis.Redis.from_url(redis_url) as client:
+        assert client.hmget(hash_name(3), "position", "serial") == [b"2", b"2"]
+
+
+async def test_a_redis_that_forgot_is_told_from_a_successor(state: PartitionState, redis_url: str) -> None:
+    await state.claim(FIRST, NOW)
+    await state.flush(change(1))
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushall()
+    with pytest.raises(StateLost):
+        await state.flush(change(2))
+
+
+async def test_another_identity_keeps_the_cards_and_drops_the_position(
+    state: PartitionState, successor: PartitionState
+) -> None:
+    await state.claim(FIRST, NOW)
+    await state.flush(change(5, {"card": b"memory"}))
+    claim = await successor.claim(SECOND, NOW)
+    assert (claim.position, claim.generation, claim.reissue) == (None, 1, True)
+    assert [packed async for packed in successor.everything()] == [{"card": b"memory"}]
+
+
+async def test_the_reissue_is_due_until_a_flush_says_that_it_was_done(
+    state: PartitionState, successor: PartitionState
+) -> None:
+    await state.claim(FIRST, NOW)
+    await state.flush(change(5))
+    assert (await state.claim(SECOND, NOW)).reissue
+    assert (await successor.claim(SECOND, NOW)).reissue
+    await successor.flush(change(0, reissued=True))
+    assert not (await state.claim(SECOND, NOW)).reissue
+
+
+async def test_a_gap_names_since_when_to_send_again_until_it_is_closed(state: PartitionState, redis_url: str) -> None:
+    await state.claim(FIRST, NOW)
+    await state.flush(change(5))
+    await state.claim(SECOND, NOW)
+    (gap,) = await gaps(redis_url, 4)
+    assert (gap.partition, gap.resend_from, gap.lost_at) == (3, datetime(2026, 3, 14, 10, tzinfo=UTC), NOW)
+    await close_gap(redis_url, 3)
+    assert await gaps(redis_url, 4) == []
