@@ -34,6 +34,7 @@ from streams.health import health_router
 from streams.producer import Producer
 from streams.rate import RateLimit
 from streams.topics import TRANSACTIONS, ensure_topics, topic_identity
+from streams.webhooks import webhook_router
 
 _log: Final = structlog.get_logger(__name__)
 
@@ -113,6 +114,15 @@ def create_app(services: Services) -> FastAPI:
     install_problems(app)
     app.include_router(feed_router(services.producer, feed_key=feed_key, clock=services.clock))
     app.include_router(health_router(_checks(services)))
+    app.include_router(
+        webhook_router(
+            history=services.history,
+            cases=services.cases,
+            customers=services.customers,
+            settings=settings,
+            clock=services.clock,
+        )
+    )
     app.include_router(desk_router(services.desk))
     app.add_middleware(
         Entrance,
