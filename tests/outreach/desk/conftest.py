@@ -95,6 +95,11 @@ async def anybody(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
+async def read_models(history: History) -> None:
+    """Brings the read models up to now."""
+    await catch_up(history, [Queue(), CaseList()])
+
+
 async def sign_in(client: httpx.AsyncClient, name: str) -> None:
     answer = await client.post("/sign-in", data={"name": name, "password": PASSWORD})
     assert answer.status_code == 303, answer.text
@@ -127,14 +132,14 @@ async def projected(history: History) -> AsyncIterator[None]:
 
 
 @pytest.fixture
-async def address(app: FastAPI, desk: Desk, projected: None, free_port: int) -> AsyncIterator[str]:
+async def address(app: FastAPI, desk: Desk, projected: None, free_port: int) -> AsyncIterator[str]:  # noqa: ARG001 - followed while it serves
     """Where a browser reaches the desk."""
     config = uvicorn.Config(app, host="127.0.0.1", port=free_port, log_level="warning", lifespan="off", ws="none")
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     serving = asyncio.create_task(server.serve())
     async with asyncio.timeout(10):
-        while not server.started:
+        while not server.started:  # noqa: ASYNC110 - uvicorn says it by a flag
             await asyncio.sleep(0.01)
     yield f"http://127.0.0.1:{free_port}"
     desk.close()

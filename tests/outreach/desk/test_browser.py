@@ -1,0 +1,182 @@
+"""The desk in a real browser: by keyboard alone, live, and legible to everybody."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+
+from outreach.cases.events import DataViewed
+from outreach.desk.desk import Desk
+from tests.outreach.desk.conftest import PASSWORD
+from tests.outreach.desk.story import NAME, Story, Ticking
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+SERIOUS = {"serious", "critical"}
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        launched = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+        yield launched
+        await launched.close()
+
+
+async def signed_in(context: BrowserContext, address: str, name: str = "dara") -> Page:
+    """A page at the queue, reached through the sign-in form by keyboard; whatever the page throws fails the test."""
+    page = await context.new_page()
+    context.on("weberror", lambda error: pytest.fail(f"the page threw {error.error}"))
+    await page.goto(f"{address}/sign-in")
+    await page.keyboard.type(name)
+    await page.keyboard.press("Tab")
+    await page.keyboard.type(PASSWORD)
+    await page.keyboard.press("Enter")
+    await page.wait_for_url(f"{address}/")
+    return page
+
+
+@pytest.fixture
+async def page(browser: Browser, address: str) -> Page:
+    """Dara at the queue."""
+    return await signed_in(await browser.new_context(viewport={"width": 1440, "height": 900}), address)
+
+
+async def test_a_whole_case_by_keyboard_alone(page: Page, story: Story, desk: Desk) -> None:
+    case_id = await story.sokha()
+    await story.rings(case_id)
+    await expect(page.locator("tr[data-case]")).to_have_count(1)
+    await page.keyboard.press("j")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("h1")).to_contain_text("S••••")
+    await page.keyboard.press("t")
+    await expect(page.locator("h1")).to_have_text(NAME)
+    await page.keyboard.press("v")
+    await expect(page.locator(".done-line")).to_contain_text("by the case code")
+    await page.keyboard.press("n")
+    await expect(page.locator("#deny")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#next-title")).to_have_text("Wrap up")
+    await story.card_system_answers(case_id)
+    await expect(page.locator(".actions .state.good")).to_have_count(4)
+    await page.keyboard.press("w")
+    await page.keyboard.press("Space")
+    await page.locator("#note").focus()
+    await page.keyboard.type("Card was copied; she has cash until Tuesday.")
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#next-title")).to_have_text("Done")
+    state, _ = await desk.cases.load(case_id)
+    assert (state.resolution, state.task) == ("fraud", None)
+    await page.keyboard.press("q")
+    await expect(page.locator(".empty")).to_contain_text("Nobody is waiting")
+
+
+async def test_the_queue_follows_what_happens_and_says_so(page: Page, story: Story) -> None:
+    await expect(page.locator(".empty")).to_be_visible()
+    await story.sokha()
+    await expect(page.locator("tr[data-case]")).to_have_count(1)
+    await expect(page.locator("#says")).to_contain_text("1 waiting")
+
+
+async def test_what_is_typed_and_ticked_outlives_what_happens_meanwhile(page: Page, story: Story, address: str) -> None:
+    case_id = await story.sokha()
+    await page.goto(f"{address}/cases/{case_id}")
+    await page.keyboard.press("t")
+    await page.locator("#note").fill("half a thou")
+    await page.locator("#topic-travelling").check()
+    await page.locator("#note").focus()
+    await story.rings(case_id)
+    await expect(page.locator(".contacts .inbound")).to_have_count(1)
+    await expect(page.locator("#note")).to_have_value("half a thou")
+    await expect(page.locator("#topic-travelling")).to_be_checked()
+    await page.keyboard.type("ght")
+    assert (await page.locator("#note").input_value()).endswith("ght")
+
+
+async def test_following_a_case_records_no_more_looks(page: Page, story: Story, desk: Desk, address: str) -> None:
+    case_id = await story.sokha()
+    await page.goto(f"{address}/cases/{case_id}")
+    await story.rings(case_id)
+    await expect(page.locator(".contacts .inbound")).to_have_count(1)
+    await expect(page.locator("main.case")).to_have_attribute(
+        "data-position", str((await desk.cases.timeline(case_id))[-1].position)
+    )
+    looks = [each for each in await desk.cases.timeline(case_id) if isinstance(each.event, DataViewed)]
+    assert len(looks) == 1
+
+
+async def test_two_operators_race_for_a_task_and_both_see_who_has_it(
+    browser: Browser, page: Page, story: Story, address: str
+) -> None:
+    case_id = await story.sokha()
+    other = await signed_in(await browser.new_context(), address, "mina")
+    for each in (page, other):
+        await each.goto(f"{address}/cases/{case_id}")
+    await asyncio.gather(page.keyboard.press("t"), other.keyboard.press("t"))
+    names = []
+    for each in (page, other):
+        await expect(each.locator(".next")).not_to_contain_text("Take the task")
+        names.append(await each.locator("h1").inner_text())
+    assert sum(name == NAME for name in names) == 1
+
+
+async def test_keys_are_listed_and_can_be_switched_off(page: Page, story: Story, address: str) -> None:
+    case_id = await story.sokha()
+    await page.goto(f"{address}/cases/{case_id}")
+    await page.keyboard.press("?")
+    await expect(page.locator("#shortcuts")).to_be_visible()
+    await page.keyboard.press("Space")
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("t")
+    await page.keyboard.press("q")
+    await expect(page.locator("#take")).to_be_visible()
+
+
+async def test_without_script_everything_can_be_read_and_done(
+    browser: Browser, story: Story, address: str, desk: Desk
+) -> None:
+    case_id = await story.sokha()
+    page = await signed_in(await browser.new_context(java_script_enabled=False), address)
+    await page.goto(f"{address}/cases/{case_id}")
+    await page.locator("#take").click()
+    await expect(page.locator("h1")).to_have_text(NAME)
+    await page.locator("#confirm").click()
+    await expect(page.locator("#next-title")).to_have_text("Wrap up")
+    assert (await desk.cases.load(case_id))[0].resolution == "genuine"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_nothing_on_the_pages_is_seriously_hard_to_use(  # noqa: PLR0917 - its fixtures
+    browser: Browser, story: Story, address: str, scheme: str, clock: Ticking, desk: Desk
+) -> None:
+    await story.others()
+    case_id = await story.sokha(more_suspects=1)
+    await story.rings(case_id)
+    context = await browser.new_context(color_scheme=scheme, viewport={"width": 1440, "height": 900})  # type: ignore[arg-type]
+    stranger = await context.new_page()
+    await stranger.goto(f"{address}/sign-in")
+    await nothing_serious(stranger, "sign-in")
+    page = await signed_in(context, address)
+    await expect(page.locator("tr[data-case]")).to_have_count(8)
+    await page.keyboard.press("j")
+    await nothing_serious(page, "queue")
+    await page.goto(f"{address}/cases/{case_id}")
+    await nothing_serious(page, "masked case")
+    clock.forward(5)
+    await page.keyboard.press("t")
+    await expect(page.locator("#deny")).to_be_visible()
+    await nothing_serious(page, "case in hand")
+    await page.keyboard.press("?")
+    await nothing_serious(page, "keys")
+    assert desk.settings.bank_name in await page.locator(".bank").inner_text()
+
+
+async def nothing_serious(page: Page, what: str) -> None:
+    found = await Axe().run(page)
+    serious = [each for each in found.response["violations"] if each["impact"] in SERIOUS]
+    nodes = [(each["id"], [(node["html"][:120], node["failureSummary"]) for node in each["nodes"]]) for each in serious]
+    assert not serious, f"{what}: {nodes}"

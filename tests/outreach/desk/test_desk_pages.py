@@ -1,0 +1,213 @@
+"""The pages without a browser: what they show, to whom, and what they record."""
+
+import re
+
+import httpx
+
+from outreach.cases.events import DataViewed, PaymentsDenied, TaskTaken
+from outreach.desk.desk import Desk
+from tests.outreach.desk.conftest import read_models
+from tests.outreach.desk.story import EMAIL, NAME, PHONE, Story
+
+
+def field(page: str, name: str) -> str:
+    found = re.search(rf'name="{name}" value="([^"]*)"', page)
+    assert found, f"no field {name}"
+    return found[1]
+
+
+def form_of(page: str, **more: str) -> dict[str, str]:
+    return {name: field(page, name) for name in ("csrf", "version", "once")} | more
+
+
+async def looks(desk: Desk, case_id: str) -> list[DataViewed]:
+    return [each.event for each in await desk.cases.timeline(case_id) if isinstance(each.event, DataViewed)]
+
+
+async def test_whoever_is_not_signed_in_is_sent_to_the_sign_in_and_back(anybody: httpx.AsyncClient) -> None:
+    answer = await anybody.get("/cases/some-case")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in?next=/cases/some-case")
+
+
+async def test_the_queue_shows_who_waits_in_the_order_in_which_to_take_them(
+    dara: httpx.AsyncClient, story: Story, desk: Desk
+) -> None:
+    await story.others()
+    case_id = await story.sokha()
+    await story.rings(case_id)
+    await read_models(desk.history)
+    page = (await dara.get("/")).text
+    reasons = re.findall(r'class="reason"><a [^>]*>([^<]*)</a>(.*)</td>', page)
+    fronts = ["front" in after for _, after in reasons]
+    assert reasons[0][0] == "She wrote it was not her"
+    assert fronts == sorted(fronts, reverse=True)
+    assert NAME not in page
+    assert len(reasons) == 8
+
+
+async def test_an_empty_queue_says_so(dara: httpx.AsyncClient) -> None:
+    assert "Nobody is waiting" in (await dara.get("/")).text
+
+
+async def test_a_case_is_found_by_the_code_that_the_caller_reads_out(
+    dara: httpx.AsyncClient, story: Story, desk: Desk
+) -> None:
+    case_id = await story.sokha()
+    await read_models(desk.history)
+    state, _ = await desk.cases.load(case_id)
+    answer = await dara.get("/", params={"code": f" {state.case_code.lower()} "})
+    assert answer.headers["location"] == f"/cases/{case_id}"
+
+
+async def test_a_code_that_no_case_has_is_answered_in_words(dara: httpx.AsyncClient) -> None:
+    assert "No case has the code" in (await dara.get("/", params={"code": "ZZZZZZ"})).text
+
+
+async def test_the_customer_is_masked_until_the_task_is_taken(dara: httpx.AsyncClient, story: Story) -> None:
+    case_id = await story.sokha()
+    before = (await dara.get(f"/cases/{case_id}")).text
+    for secret in (NAME, PHONE, EMAIL, "Chan", "4417"):
+        assert secret not in before
+    assert "S•••• C••••" in before
+    taken = await dara.post(f"/cases/{case_id}/take", data=form_of(before), follow_redirects=True)
+    for shown in (NAME, PHONE, EMAIL, "4417"):
+        assert shown in taken.text
+
+
+async def test_why_and_where_are_shown_before_anybody_takes_the_task(dara: httpx.AsyncClient, story: Story) -> None:
+    page = (await dara.get(f"/cases/{await story.sokha()}")).text
+    for shown in ("10,139 km", "Psar Thmei Silk", "1,280.00 EUR", "Europe/Paris", "<svg"):
+        assert shown in page
+
+
+async def test_each_look_is_recorded_as_what_it_was(dara: httpx.AsyncClient, story: Story, desk: Desk) -> None:
+    case_id = await story.sokha()
+    page = (await dara.get(f"/cases/{case_id}")).text
+    await dara.get(f"/cases/{case_id}")
+    await dara.post(f"/cases/{case_id}/take", data=form_of(page), follow_redirects=True)
+    seen = await looks(desk, case_id)
+    assert [(look.operator, look.unmasked) for look in seen] == [("dara", False), ("dara", False), ("dara", True)]
+
+
+async def test_a_page_that_follows_its_case_counts_as_one_look(
+    dara: httpx.AsyncClient, story: Story, desk: Desk
+) -> None:
+    case_id = await story.sokha()
+    page = (await dara.get(f"/cases/{case_id}")).text
+    for _ in range(3):
+        await dara.get(f"/cases/{case_id}", params={"looked": field(page, "looked")})
+    assert len(await looks(desk, case_id)) == 1
+
+
+async def test_the_proof_of_a_look_is_worth_nothing_to_another_operator(
+    dara: httpx.AsyncClient, mina: httpx.AsyncClient, story: Story, desk: Desk
+) -> None:
+    case_id = await story.sokha()
+    page = (await dara.get(f"/cases/{case_id}")).text
+    await mina.get(f"/cases/{case_id}", params={"looked": field(page, "looked")})
+    assert [look.operator for look in await looks(desk, case_id)] == ["dara", "mina"]
+
+
+async def test_a_case_in_another_hand_is_read_only_and_masked(
+    dara: httpx.AsyncClient, mina: httpx.AsyncClient, story: Story
+) -> None:
+    case_id = await story.sokha()
+    await dara.post(f"/cases/{case_id}/take", data=form_of((await dara.get(f"/cases/{case_id}")).text))
+    page = (await mina.get(f"/cases/{case_id}")).text
+    assert "dara has this case" in page
+    assert NAME not in page
+    assert 'method="post"' not in page.partition('id="main"')[2].partition("<dialog")[0]
+
+
+async def test_of_two_operators_one_takes_the_task_and_the_other_is_shown_what_is_there_now(
+    dara: httpx.AsyncClient, mina: httpx.AsyncClient, story: Story, desk: Desk
+) -> None:
+    case_id = await story.sokha()
+    pages = [(await each.get(f"/cases/{case_id}")).text for each in (dara, mina)]
+    first = await dara.post(f"/cases/{case_id}/take", data=form_of(pages[0]))
+    second = await mina.post(f"/cases/{case_id}/take", data=form_of(pages[1]))
+    assert (first.status_code, second.status_code) == (303, 412)
+    assert "moved on" in second.text
+    assert "dara has this case" in second.text
+    taken = [each.event for each in await desk.cases.timeline(case_id) if isinstance(each.event, TaskTaken)]
+    assert [event.operator for event in taken] == ["dara"]
+
+
+async def test_what_does_not_change_the_meaning_of_a_button_does_not_stop_it(
+    dara: httpx.AsyncClient, mina: httpx.AsyncClient, story: Story
+) -> None:
+    case_id = await story.sokha()
+    page = (await dara.get(f"/cases/{case_id}")).text
+    await mina.get(f"/cases/{case_id}")
+    assert (await dara.post(f"/cases/{case_id}/take", data=form_of(page))).status_code == 303
+
+
+async def test_a_form_that_is_sent_twice_acts_once(dara: httpx.AsyncClient, story: Story, desk: Desk) -> None:
+    case_id = await story.sokha()
+    page = (await dara.get(f"/cases/{case_id}")).text
+    page = (await dara.post(f"/cases/{case_id}/take", data=form_of(page), follow_redirects=True)).text
+    for _ in range(2):
+        await dara.post(f"/cases/{case_id}/deny", data=form_of(page))
+    events = [each.event for each in await desk.cases.timeline(case_id)]
+    assert sum(isinstance(event, PaymentsDenied) for event in events) == 1
+    state, _ = await desk.cases.load(case_id)
+    assert sorted(each.action for each in state.actions.values()) == ["block", "decline", "hold", "reissue"]
+
+
+async def test_only_the_payments_that_are_ticked_are_denied(dara: httpx.AsyncClient, story: Story, desk: Desk) -> None:
+    case_id = await story.sokha(more_suspects=2)
+    page = (await dara.get(f"/cases/{case_id}")).text
+    page = (await dara.post(f"/cases/{case_id}/take", data=form_of(page), follow_redirects=True)).text
+    answer = {**form_of(page, chosen="1"), "transactions": ["tx-more-0", "tx-more-1"]}
+    await dara.post(f"/cases/{case_id}/deny", data=answer)
+    state, _ = await desk.cases.load(case_id)
+    assert set(state.denied) == {"tx-more-0", "tx-more-1"}
+
+
+async def test_no_payment_ticked_is_no_answer(dara: httpx.AsyncClient, story: Story, desk: Desk) -> None:
+    case_id = await story.sokha(more_suspects=1)
+    page = (await dara.get(f"/cases/{case_id}")).text
+    page = (await dara.post(f"/cases/{case_id}/take", data=form_of(page), follow_redirects=True)).text
+    assert (await dara.post(f"/cases/{case_id}/deny", data=form_of(page, chosen="1"))).status_code == 422
+    assert not (await desk.cases.load(case_id))[0].denied
+
+
+async def test_a_form_of_another_session_is_refused(
+    dara: httpx.AsyncClient, mina: httpx.AsyncClient, story: Story
+) -> None:
+    case_id = await story.sokha()
+    page = (await mina.get(f"/cases/{case_id}")).text
+    assert (await dara.post(f"/cases/{case_id}/take", data=form_of(page))).status_code == 403
+
+
+async def test_a_case_that_there_is_not_is_a_page_that_says_so(dara: httpx.AsyncClient) -> None:
+    answer = await dara.get("/cases/none")
+    assert answer.status_code == 404
+    assert "There is no such case" in answer.text
+
+
+async def test_pages_are_kept_by_nobody_and_load_nothing_from_elsewhere(dara: httpx.AsyncClient) -> None:
+    headers = (await dara.get("/")).headers
+    assert headers["cache-control"] == "no-store"
+    assert "script-src 'self'" in headers["content-security-policy"]
+    assert "unsafe" not in headers["content-security-policy"]
+
+
+async def test_the_theme_goes_round(dara: httpx.AsyncClient) -> None:
+    seen = []
+    for _ in range(3):
+        await dara.post("/theme", data={"back": "/"})
+        seen.append(re.findall(r'data-theme="(\w+)"', (await dara.get("/")).text)[0])
+    assert seen == ["light", "dark", "system"]
+
+
+async def test_an_open_case_is_a_sign_of_life(dara: httpx.AsyncClient, story: Story, desk: Desk) -> None:
+    from outreach.desk.presence import last_seen  # noqa: PLC0415 - read here only
+
+    case_id = await story.sokha()
+    page = (await dara.get(f"/cases/{case_id}")).text
+    sign = await dara.post(f"/cases/{case_id}/presence", headers={"x-csrf-token": field(page, "csrf")})
+    assert sign.status_code == 204
+    async with desk.history.transaction() as conn:
+        assert await last_seen(conn, "dara", case_id) == desk.clock()
+        assert await last_seen(conn, "mina", case_id) is None
