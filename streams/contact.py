@@ -6,11 +6,8 @@ messages of which no end was ever reported.
 """
 
 import asyncio
-import base64
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import structlog
 from mode import Service
@@ -34,6 +31,7 @@ from outreach.contact.ledger import Ledger
 from outreach.contact.sms import TwilioSms
 from outreach.customers.service import Customers
 from streams.follower import RETRYABLE, Follower
+from streams.ground import master_key, opened_history
 from streams.lanes import Lanes
 from streams.runner import App, faust_app
 from streams.runner import run as run_app
@@ -73,7 +71,6 @@ class Outreach:
         channels: dict[str, Channel] | None = None,
         patience: Patience | None = None,
     ) -> None:
-        master_key = settings.master_key.get_secret_value() if settings.master_key else ""
         self._history = history
         self._settings = settings
         self._clock = clock
@@ -85,7 +82,7 @@ class Outreach:
             channels=frozenset(channels),
         )
         cases = Cases(history, clock)
-        customers = Customers(history, clock, master_key=base64.b64decode(master_key))
+        customers = Customers(history, clock, master_key=master_key(settings))
         self._ledger = Ledger(history, cases, customers, bank, clock)
         self._courier = Courier(self._ledger, channels, clock, patience or Patience.of(settings))
         self.lanes = Lanes()
@@ -162,7 +159,8 @@ class ContactService(Service):
 
     @Service.task
     async def _work(self) -> None:
-        async with self._opened() as (history, outreach):
+        async with opened_history(self._settings, self._clock) as history:
+            outreach = self._outreach = Outreach(history, self._settings, self._clock)
             try:
                 while not self.should_stop:
                     await self._lead(history, outreach)
@@ -177,25 +175,6 @@ class ContactService(Service):
         except* RETRYABLE as errors:
             log.warning("outreach waits", error=type(errors.exceptions[0]).__name__)
             await asyncio.sleep(_PAUSE_S)
-
-    @asynccontextmanager
-    async def _opened(self) -> AsyncIterator[tuple[History, Outreach]]:
-        settings = self._settings
-        if not (settings.postgres_url and settings.master_key):
-            raise ValueError("the outreach role needs postgres_url and master_key")
-        master_key = base64.b64decode(settings.master_key.get_secret_value())
-        while True:
-            try:
-                history = await History.open(
-                    settings.postgres_url, master_key=master_key, clock=self._clock, redis_url=settings.redis_url
-                )
-                break
-            except Unavailable:
-                log.warning("history away")
-                await asyncio.sleep(_PAUSE_S)
-        async with history:
-            self._outreach = Outreach(history, settings, self._clock)
-            yield history, self._outreach
 
     async def _handle(self, recorded: Recorded[Event], done: Within) -> None:
         if self._outreach is None:
@@ -220,7 +199,7 @@ def contact_app(settings: Settings, *, clock: Clock = utc_now) -> App:
     """The app of the role, ready to run."""
     app = faust_app("outreach", settings)
     service = ContactService(app, settings, clock, beacon=app.beacon)
-    app.service(cast("Any", lambda *_, **__: service))
+    app.add_dependency(service)
     return app
 
 
