@@ -141,8 +141,6 @@ def decode(raw: bytes, *, allow_card_numbers: bool = False) -> Transaction:
     try:
         if not raw.isascii():
             raw.decode()  # msgspec skips over the bytes of unknown fields; JSON is UTF-8 throughout (RFC 8259, 8.1)
-        if not raw.isascii():
-            raw.decode()  # what is skipped unread has to be UTF-8 too
         transaction = _decode(raw)
     except msgspec.ValidationError:
         transaction = _without_location(raw)

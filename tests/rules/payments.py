@@ -71,9 +71,7 @@ class Partition:
             memory = self.memories.setdefault(transaction.card_id, Memory())
             found = self.watch.observe(memory, transaction, len(self.known) - 1, int(stamp.timestamp() * 1000))
             known = dict(enumerate(self.known))
-            alerts += [
-                make_alert(each, transaction.card_id, known, raised_at=stamp, arrived_at=None) for each in found
-            ]
+            alerts += [make_alert(each, transaction.card_id, known, raised_at=stamp, arrived_at=None) for each in found]
         self.told += alerts
         return alerts
 

@@ -1,0 +1,80 @@
+"""Transactions in, alerts out: in order of arrival, without servers, and nothing stops at a broken row."""
+
+import io
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from infra.cli import judge as command
+from infra.cli.main import main
+from tests.rules.payments import STAMP, TEN, hours, minutes, payment
+
+STORY = [payment("a", "Phnom Penh"), payment("b", "Paris", TEN + minutes(12))]
+
+
+def judged(lines: list[bytes]) -> tuple[list[dict[str, Any]], list[str]]:
+    out, errors = io.BytesIO(), io.StringIO()
+    command.run([line + b"\n" for line in lines], out, errors, lambda: STAMP)
+    return [json.loads(line) for line in out.getvalue().splitlines()], errors.getvalue().splitlines()
+
+
+def test_an_alert_stands_on_a_line_of_its_own_and_the_summary_on_standard_error() -> None:
+    (alert,), errors = judged(STORY)
+    assert (alert["suspect"], alert["against"], alert["arrived_at"]) == ("b", "a", None)
+    assert errors == ["2 rows, 0 refused; raised 1"]
+
+
+def test_broken_rows_are_named_by_line_with_the_reason_and_the_others_are_judged() -> None:
+    ahead = payment("z", "Paris", STAMP + timedelta(days=2))
+    alerts, errors = judged([b"{", STORY[0], b"", payment("x", "Paris", currency="?"), ahead, STORY[1]])
+    assert [alert["suspect"] for alert in alerts] == ["b"]
+    assert errors == [
+        "line 1: not_json",
+        "line 4: wrong_value: currency",
+        "line 5: ahead_of_its_time: occurred_at",
+        "5 rows, 3 refused; raised 1",
+    ]
+
+
+def test_no_rows_are_no_error() -> None:
+    assert judged([]) == ([], ["0 rows, 0 refused; nothing found"])
+
+
+def test_a_busy_card_holds_no_more_transactions_than_its_memory_refers_to() -> None:
+    judging = command.Judge(lambda: STAMP)
+    for number in range(1200):
+        judging.judge(payment(f"p{number:05}", "Paris", TEN + minutes(number)), number)
+    ((memory, known),) = judging._cards.values()
+    assert len(known) < 600
+    assert memory.refs() <= set(known)
+    (alert,) = judging.judge(payment("z", "Phnom Penh", TEN + hours(20.1)), 1200)
+    assert len(alert.evidence["recent"]) == 10
+
+
+def test_a_file_is_judged_and_the_exit_code_is_0(tmp_path: Any, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    file = tmp_path / "story.ndjson"
+    file.write_bytes(b"\n".join(STORY))
+    with pytest.raises(SystemExit) as ended:
+        main(["judge", str(file)])
+    assert ended.value.code == 0
+    out, errors = capfdbinary.readouterr()
+    assert json.loads(out)["suspect"] == "b"
+    assert errors == b"2 rows, 0 refused; raised 1\n"
+
+
+def test_standard_input_is_judged_when_no_file_is_named(
+    monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\n".join(STORY))))
+    with pytest.raises(SystemExit) as ended:
+        main(["judge"])
+    assert ended.value.code == 0
+    assert json.loads(capfdbinary.readouterr()[0])["suspect"] == "b"
+
+
+def test_a_file_that_is_not_there_is_asked_wrongly() -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["judge", "nowhere.ndjson"])
+    assert ended.value.code == 2

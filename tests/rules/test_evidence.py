@@ -1,0 +1,94 @@
+"""The evidence card and the alert that carries it."""
+
+import msgspec
+import pytest
+
+from rules.alert import Alert, encode, make_alert
+from rules.evidence import GONE, _zone
+from rules.ruleset import LIVE
+from tests.rules.payments import CARD, STAMP, TEN, Partition, hours, minutes, payment
+
+
+def test_an_alert_says_all_that_the_operator_needs_of_both_sides() -> None:
+    (alert,) = Partition().arrive(payment("a", "Phnom Penh"), payment("b", "Paris", TEN + minutes(12)))
+    evidence = alert.evidence
+    assert evidence["suspect"]["local_time"] == "2026-03-14T11:12:00+01:00"
+    assert evidence["against"]["local_time"] == "2026-03-14T17:00:00+07:00"
+    assert (evidence["suspect"]["place"], evidence["suspect"]["country"]) == ("Paris", "FR")
+    assert evidence["journey"]["means"] == "flight"
+    assert [each["transaction_id"] for each in evidence["recent"]] == ["b", "a"]
+    assert evidence["words"] == (
+        "The card was used in Phnom Penh (KH) at 17:00 local time and 12 min later in Paris (FR) at 11:12 local time,"
+        " 9,941 km away. The fastest plausible journey, by flight, takes 10 h 56 min."
+    )
+    assert evidence["possible_if"].startswith("At least 10 h 54 min between the two")
+
+
+def test_the_message_is_one_line_of_json_that_can_be_read_back() -> None:
+    (alert,) = Partition().arrive(payment("a", "Phnom Penh"), payment("b", "Paris", TEN + minutes(12)))
+    raw = encode(alert)
+    assert b"\n" not in raw
+    again = msgspec.json.decode(raw, type=Alert)
+    assert (again.alert_id, again.rule, again.ruleset_version, again.mode) == (
+        alert.alert_id,
+        "impossible_location",
+        LIVE.version,
+        "live",
+    )
+    assert again.evidence["suspect"]["at"] == "2026-03-14T10:12:00Z"
+
+
+def test_where_the_topic_no_longer_has_the_record_the_evidence_says_so_and_shows_what_the_memory_knows() -> None:
+    partition = Partition()
+    partition.arrive(payment("a", "Phnom Penh"), payment("b", "Paris", TEN + minutes(0.5)))
+    (finding,) = partition.watch.standing(partition.memory)
+    evidence = make_alert(finding, CARD, {}, raised_at=STAMP, arrived_at=STAMP).evidence
+    assert evidence["suspect"]["reason"] == GONE
+    assert evidence["suspect"]["country"] == "FR"
+    assert evidence["suspect"]["amount"] is None
+    assert evidence["recent"] == []
+    assert "30 s later" in evidence["words"]
+
+
+def test_a_withdrawn_alert_says_that_it_is_no_longer_suspected() -> None:
+    partition = Partition()
+    partition.arrive(payment("k", "Phnom Penh"), payment("p", "Paris", TEN + minutes(12)))
+    *_, withdrawn = partition.arrive(payment("o", "Paris", TEN - minutes(12)))
+    assert (withdrawn.status, withdrawn.suspect, withdrawn.against) == ("withdrawn", "p", "k")
+    assert withdrawn.evidence["words"].startswith("No longer suspected")
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"outcome": "declined"}, "declined"),
+        ({"deferred": True}, "reported late"),
+        ({"location": {"lat": 48.86, "lon": 2.34, "radius_km": 80}}, "only within 80 km"),
+        ({"entry_mode": "fallback"}, "stripe was used instead"),
+    ],
+)
+def test_the_reasons_for_its_trust_are_told(fields: dict[str, object], words: str) -> None:
+    (alert,) = Partition().arrive(payment("a", "Phnom Penh"), payment("b", "Paris", TEN + minutes(12), **fields))
+    assert words in alert.evidence["suspect"]["reason"]
+
+
+def test_a_payment_without_a_merchant_is_placed_by_the_nearest_city() -> None:
+    (alert,) = Partition().arrive(
+        payment("a", "Phnom Penh", merchant=None), payment("b", "Paris", TEN + hours(1), merchant=None)
+    )
+    assert (alert.evidence["against"]["place"], alert.evidence["against"]["country"]) == ("Phnom Penh", "KH")
+    assert alert.evidence["recent"][0]["merchant"] is None
+
+
+def test_the_last_ten_payments_of_any_kind_are_shown_newest_first() -> None:
+    partition = Partition()
+    online = [payment(f"e{number:02}", None, TEN + minutes(number), entry_mode="ecommerce") for number in range(12)]
+    late = payment("e", None, TEN + minutes(5.5), entry_mode="ecommerce")
+    partition.arrive(payment("a", "Phnom Penh"), *online, late)
+    (alert,) = partition.arrive(payment("b", "Paris", TEN + minutes(12)))
+    shown = [each["transaction_id"] for each in alert.evidence["recent"]]
+    assert shown == ["b", "e11", "e10", "e09", "e08", "e07", "e06", "e", "e05", "e04"]
+
+
+def test_a_zone_that_the_machine_does_not_know_is_utc() -> None:
+    assert _zone("Atlantis/Poseidonis").key == "UTC"

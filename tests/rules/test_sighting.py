@@ -1,0 +1,104 @@
+"""The trust table, and where a transaction took place."""
+
+import pytest
+
+from rules.gazetteer import world
+from rules.ruleset import LIVE
+from rules.sighting import HIGH, MEDIUM, NONE, TRUSTED, WEAK, place_of, trust
+from rules.transaction import Channel, EntryMode, Instrument, Type, decode
+from tests.rules.payments import TEN, Partition, minutes, payment
+
+PARIS_AS_CITY = {"city": "PARIS", "country": "FR"}
+
+
+@pytest.mark.parametrize(
+    ("entry_mode", "channel", "kind", "instrument", "level"),
+    [
+        ("chip", "card_present", "purchase", "plastic", TRUSTED),
+        ("contactless", "card_present", "advice", "plastic", TRUSTED),
+        ("magstripe", "atm", "withdrawal", "plastic", TRUSTED),
+        ("fallback", "card_present", "purchase", "plastic", WEAK),
+        ("manual", "card_present", "purchase", "plastic", WEAK),
+        ("manual", "card_not_present", "purchase", "plastic", NONE),
+        ("ecommerce", "card_present", "purchase", "plastic", NONE),
+        ("credential_on_file", "card_present", "purchase", "plastic", NONE),
+        ("chip", "card_present", "refund", "plastic", NONE),
+        ("chip", "card_present", "reversal", "plastic", NONE),
+        ("chip", "card_present", "recurring", "plastic", NONE),
+        ("contactless", "card_present", "purchase", "wallet", NONE),
+    ],
+)
+def test_the_trust_table(
+    entry_mode: EntryMode, channel: Channel, kind: Type, instrument: Instrument, level: int
+) -> None:
+    trusted = trust(entry_mode, channel, kind, instrument)
+    assert trusted.level == level
+    assert (trusted.absence is None) == (level != NONE)
+    assert trusted.reason.endswith(".")
+
+
+def test_a_fallback_is_graver_than_a_chip_and_a_keyed_number_is_not() -> None:
+    grades = [trust(mode, "card_present", "purchase", "plastic").grade for mode in ("chip", "manual", "fallback")]
+    assert grades == [MEDIUM, MEDIUM, HIGH]
+
+
+def test_a_valid_point_beats_a_name() -> None:
+    row = payment("t", "Paris", location={"lat": 48.6, "lon": 2.5, "radius_km": 2})
+    place = place_of(decode(row), world(), LIVE)
+    assert place is not None
+    assert (place.lat, place.lon, place.radius_km) == (48.6, 2.5, 2)
+
+
+@pytest.mark.parametrize(
+    "location", [{"lat": 2.3376, "lon": 48.8606}, {"lat": -48.8606, "lon": 2.3376}, {"lat": 0, "lon": 0}, None]
+)
+def test_swapped_coordinates_lost_signs_and_missing_points_give_way_to_the_city(location: object) -> None:
+    row = payment("t", None, location=location, merchant=PARIS_AS_CITY)
+    place = place_of(decode(row), world(), LIVE)
+    assert place is not None
+    assert (place.lat, place.lon) == pytest.approx((48.853, 2.349), abs=0.01)
+
+
+def test_a_point_some_way_from_its_city_but_within_300_km_stays() -> None:
+    row = payment("t", None, location={"lat": 50.9, "lon": 2.3}, merchant=PARIS_AS_CITY)
+    place = place_of(decode(row), world(), LIVE)
+    assert place is not None
+    assert place.lat == 50.9
+
+
+@pytest.mark.parametrize(
+    "merchant", [None, {"city": "Paris"}, {"country": "FR"}, {"city": "Atlantis", "country": "FR"}]
+)
+def test_a_point_whose_city_the_gazetteer_cannot_know_stays(merchant: object) -> None:
+    row = payment("t", "Rome", merchant=merchant)
+    place = place_of(decode(row), world(), LIVE)
+    assert place is not None
+    assert place.lat == pytest.approx(41.9028)
+
+
+def test_a_radius_over_fifty_kilometres_makes_a_sighting_weak_and_less_grave() -> None:
+    partition = Partition()
+    wide = {"lat": 48.86, "lon": 2.34, "radius_km": 51}
+    (alert,) = partition.arrive(
+        payment("a", "Phnom Penh"), payment("b", "Paris", TEN + minutes(12), location=wide, entry_mode="manual")
+    )
+    assert (alert.severity, alert.evidence["suspect"]["trust"]) == ("low", "weak")
+    assert partition.arrive(payment("c", "Phnom Penh", TEN + minutes(30))) == []
+
+
+def test_weak_sightings_alone_decide_nothing() -> None:
+    partition = Partition()
+    rows = [payment(name, place, TEN, entry_mode="manual") for name, place in (("a", "Paris"), ("b", "Rome"))]
+    assert partition.arrive(*rows) == []
+    assert partition.believed is None
+
+
+def test_an_uncertain_place_in_the_middle_does_not_make_two_impossible_halves_possible() -> None:
+    partition = Partition()
+    unsure = {"lat": 30.0, "lon": 50.0, "radius_km": 20_000}
+    partition.arrive(
+        payment("a", "Phnom Penh"),
+        payment("b", None, TEN + minutes(6), location=unsure),
+        payment("c", "Paris", TEN + minutes(12)),
+    )
+    assert partition.standing == {"c": "a"}
