@@ -28,6 +28,7 @@ from streams.follower import RETRYABLE, Follower
 from streams.ground import opened_history
 from streams.incarnation import per_incarnation
 from streams.producer import Producer
+from streams.role import Role
 from streams.runner import App, faust_app
 from streams.runner import run as run_app
 from streams.topics import CARD_COMMANDS as TOPIC
@@ -167,5 +168,5 @@ def run(settings: Settings) -> None:
     """
     app = faust_app("cards", settings)
     cards = CardDesk(app, settings)
-    app.task(cards.run)
+    Role(app, cards.run)
     run_app(app)

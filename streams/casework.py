@@ -11,6 +11,7 @@ from outreach.projections import projections
 from streams.arrivals import TOPICS, Arrivals
 from streams.ground import master_key, opened_history
 from streams.intake import Incoming, Intake
+from streams.role import Role
 from streams.runner import App, faust_app
 from streams.runner import run as run_app
 from streams.timers import Timers
@@ -53,5 +54,5 @@ def run(settings: Settings) -> None:
     """
     app = faust_app("casework", settings)
     casework = Casework(app, settings)
-    app.task(casework.run)
+    Role(app, casework.run)
     run_app(app)

@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from faust.types import StreamT
 
 from streams.runner import App
 
 WorkT = TypeVar("WorkT")
+
+_LOOK_EVERY_S: Final = 0.01
 
 
 class _Piece(Generic[WorkT]):
@@ -23,7 +25,7 @@ class Handing(Generic[WorkT]):
     Nothing escapes from the agent into Faust, which would acknowledge and go on: whoever gave the work gets the error.
 
     Args:
-        app: the role's app; make the handing before the app starts, and give only when it has started.
+        app: the role's app; make the handing before the app starts.
         name: the agent's.
         work: what the agent does.
     """
@@ -44,6 +46,9 @@ class Handing(Generic[WorkT]):
         Raises:
             Exception: whatever the work raised.
         """
+        # Faust drops what is put before the agent listens, and has no event that says when it does.
+        while not self._channel._subscribers:  # noqa: SLF001, ASYNC110 - the comment above
+            await asyncio.sleep(_LOOK_EVERY_S)
         piece = _Piece(work, asyncio.get_running_loop().create_future())
         await self._channel.put(piece)
         await piece.answered

@@ -27,6 +27,7 @@ from streams.ground import opened_history
 from streams.handing import Handing
 from streams.incarnation import per_incarnation
 from streams.producer import Outgoing, Producer
+from streams.role import Role
 from streams.runner import App, faust_app
 from streams.runner import run as run_app
 from streams.topics import CASE_EVENTS, TopicIdentity
@@ -134,5 +135,5 @@ def run(settings: Settings) -> None:
     """
     app = faust_app("relay", settings)
     relay = Relay(app, settings)
-    app.task(relay.run)
+    Role(app, relay.run)
     run_app(app)

@@ -202,8 +202,11 @@ async def overdue(
     kinds: Collection[DueKind] = tuple(DueKind),
     limit: int = 200,
 ) -> list[DueRow]:
-    """What of these kinds has been waited for long enough, longest first."""
+    """What of these kinds has been waited for long enough, longest first; nothing before the table is first made."""
     found: list[DueRow] = []
+    made = await (await conn.execute("SELECT to_regclass('views.due') IS NOT NULL")).fetchone()
+    if made is None or not made[0]:
+        return found
     async with conn.cursor(row_factory=class_row(DueRow)) as cursor:
         for kind in kinds:
             await cursor.execute(

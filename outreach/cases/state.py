@@ -7,7 +7,6 @@ from msgspec import Struct, field
 
 from outreach.cases.alert import SEVERITIES
 
-
 TURNS = frozenset({"hold", "release"})
 """The actions that undo one another; only the last of them counts."""
 
