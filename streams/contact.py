@@ -118,7 +118,7 @@ class Outreach:
             kinds = (DueKind.OUTCOME, DueKind.DELIVERY)
             due = await overdue(conn, self._clock(), patience, kinds=kinds, limit=_DUE_AT_ONCE)
         for row in due:
-            if row.kind is DueKind.OUTCOME:
+            if row.kind == DueKind.OUTCOME:  # by value: the rows hold the kind's text
                 self._settle(row)
             else:
                 self._ask(row)

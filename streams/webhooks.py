@@ -4,7 +4,6 @@ The signature covers the public address exactly as it is configured and every pa
 no time: a replay is caught because the same report, text or call is recorded once.
 """
 
-import base64
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 from urllib.parse import parse_qsl
@@ -28,6 +27,7 @@ from outreach.cases.service import Cases
 from outreach.contact.codes import Advice, explain
 from outreach.contact.incoming import Incoming
 from outreach.customers.service import Customers
+from streams.ground import master_key
 
 ACTOR: Final = "provider:twilio"
 VOICES: Final = {"en": "en-US", "de": "de-DE", "es": "es-ES"}
@@ -45,13 +45,12 @@ def webhook_router(
     """The routes under ``/webhooks/twilio``; without an auth token in the settings each answers 403."""
     router = APIRouter(prefix="/webhooks/twilio", tags=["webhooks"], default_response_class=Response)
     checked = _Signature(settings).checked
-    key = settings.master_key.get_secret_value() if settings.master_key else ""
     incoming = Incoming(
         history,
         cases,
         customers,
         clock,
-        master_key=base64.b64decode(key),
+        master_key=master_key(settings),
         bank_name=settings.bank_name,
         bank_phone=settings.bank_phone,
         default_language=settings.default_language,
@@ -108,7 +107,9 @@ async def _report(cases: Cases, case_id: str, contact_id: str, said: Parameters)
     try:
         if not contact.provider_id:
             # The report is here before the answer to the request was: it says that the provider has the message.
-            accept = AcceptContact(contact_id=contact_id, provider_id=provider_id, reconciled=contact.status != "intended")
+            accept = AcceptContact(
+                contact_id=contact_id, provider_id=provider_id, reconciled=contact.status != "intended"
+            )
             await cases.handle(case_id, accept, actor=ACTOR, cause=cause)
         report = ReportDelivery(
             contact_id=contact_id, provider_id=provider_id, status=status, code=code, raw=dict(said.multi_items())

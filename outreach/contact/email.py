@@ -98,11 +98,12 @@ def write(message: Outgoing, *, sender: str, name: str, clock: Clock) -> EmailMe
     written["Subject"] = " ".join(message.heading.split())
     written["Date"] = format_datetime(clock())
     written["Message-ID"] = message_id(message.contact_id, sender)
-    written["Content-Language"] = message.language
     # RFC 3834: no out-of-office answers to this.
     written["Auto-Submitted"] = "auto-generated"
     written.set_content(message.body + "\n")
     written.add_alternative(_html(message), subtype="html")
+    # Last: what was set before would have moved into the first part.
+    written["Content-Language"] = message.language
     return written
 
 

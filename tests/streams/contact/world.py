@@ -213,7 +213,10 @@ async def open_world(settings: Settings) -> AsyncIterator[World]:
             )
         )
         read_models = asyncio.create_task(ProjectionRunner(history, projections(master_key)).run())
-        async with _served(web, settings.http_port), _served(rehearsal_app(rehearsal, settings), settings.http_port + 1):
+        async with (
+            _served(web, settings.http_port),
+            _served(rehearsal_app(rehearsal, settings), settings.http_port + 1),
+        ):
             try:
                 yield world
             finally:
