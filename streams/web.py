@@ -30,6 +30,7 @@ from streams.entrance import Entrance, key_digest
 from streams.errors import BrokerAway
 from streams.feed.batch import BYTES_AT_MOST
 from streams.feed.http import feed_router
+from streams.feed.resend import Resend
 from streams.health import health_router
 from streams.producer import Producer
 from streams.rate import RateLimit
@@ -112,7 +113,15 @@ def create_app(services: Services) -> FastAPI:
     app = FastAPI(title="Ringback", version="1", docs_url=None, redoc_url=None, separate_input_output_schemas=False)
     app.state.services = services
     install_problems(app)
-    app.include_router(feed_router(services.producer, feed_key=feed_key, clock=services.clock))
+    app.include_router(
+        feed_router(
+            services.producer,
+            feed_key=feed_key,
+            clock=services.clock,
+            resend=Resend(settings.redis_url or "", settings.partitions),
+            allow_card_numbers=settings.allow_card_numbers,
+        )
+    )
     app.include_router(health_router(_checks(services)))
     app.include_router(
         webhook_router(

@@ -6,7 +6,7 @@ A row that is answered ``accepted`` is acknowledged by the broker. Sending a bat
 
 import asyncio
 import hmac
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 from time import perf_counter
 from typing import Any, Final, NamedTuple
@@ -20,6 +20,7 @@ from infra.problems import Problem
 from streams.errors import StreamsError, Undeliverable
 from streams.feed.batch import BYTES_AT_MOST, Form, TooLarge, Unpackable, split, unpack
 from streams.feed.refused import Origin, refusal_message
+from streams.feed.resend import Resend
 from streams.feed.rows import Bad, Good, read_row
 from streams.producer import Outgoing, Producer, Sent
 from streams.topics import TRANSACTIONS, TRANSACTIONS_REFUSED
@@ -28,9 +29,6 @@ BODY_WITHIN_S: Final = 20.0
 RETRY_AFTER_S: Final = 5
 
 _FORMS: Final[dict[str, Form]] = {"application/json": "json", "application/x-ndjson": "ndjson"}
-
-Resend = Callable[[], Awaitable[dict[str, Any]]]
-"""Says from when the feed has to send again, after the broker has lost its topics."""
 
 
 class Answer(NamedTuple):
@@ -82,7 +80,13 @@ def feed_router(
     @router.get("/resend", summary="From when the feed has to send again")
     async def send_again(request: Request) -> dict[str, Any]:
         authorise(request, feed_key)
-        return await resend() if resend is not None else {"from": None, "gaps": []}
+        return await resend.advice() if resend is not None else {"from": None, "gaps": []}
+
+    @router.delete("/resend/{partition}", status_code=204, summary="The feed has sent again what this partition lost")
+    async def sent_again(partition: int, request: Request) -> None:
+        authorise(request, feed_key)
+        if resend is not None:
+            await resend.done(partition)
 
     return router
 

@@ -1,0 +1,83 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from streams.feed.files import FileRow, NotATransactionFileError, read_file
+from streams.feed.rows import Bad, Good
+from tests.streams.feed.conftest import Row
+
+HEAD = (
+    "transaction_id,card_id,occurred_at,amount,currency,channel,entry_mode,"
+    "merchant.city,merchant.country,location.lat,location.lon,deferred"
+)
+GOOD = "t-1,card-1,2026-03-14T10:00:00Z,4.50,USD,card_present,chip,Phnom Penh,KH,11.55,104.92,true"
+
+
+def csv_file(tmp_path: Path, *lines: str, encoding: str = "utf-8") -> list[FileRow]:
+    path = tmp_path / "rows.csv"
+    path.write_bytes("\r\n".join((HEAD, *lines)).encode(encoding))
+    return list(read_file(path))
+
+
+def said(rows: list[FileRow]) -> list[tuple[int, str]]:
+    return [(each.line, each.row.reason if isinstance(each.row, Bad) else "good") for each in rows]
+
+
+def test_each_broken_line_is_named_and_the_others_are_read(tmp_path: Path, row: Row) -> None:
+    path = tmp_path / "rows.ndjson"
+    good = json.dumps(row(1)).encode()
+    path.write_bytes(b"\n".join([good, b"", good[:-9], good + b"," + good, b"\xff", good]))
+
+    assert said(list(read_file(path))) == [
+        (1, "good"),
+        (3, "not_json"),
+        (4, "not_json"),
+        (5, "not_json"),
+        (6, "good"),
+    ]
+
+
+def test_dotted_columns_become_the_contracts_objects(tmp_path: Path) -> None:
+    (only,) = csv_file(tmp_path, GOOD)
+
+    assert isinstance(only.row, Good)
+    document = json.loads(only.row.raw)
+    assert document["merchant"] == {"city": "Phnom Penh", "country": "KH"}
+    assert document["location"] == {"lat": 11.55, "lon": 104.92}
+    assert document["deferred"] is True
+    assert document["amount"] == "4.50"
+
+
+def test_an_empty_cell_is_a_missing_field(tmp_path: Path) -> None:
+    rows = csv_file(tmp_path, GOOD.replace("USD", ""), GOOD.replace("11.55", ""), GOOD.replace("KH", ""))
+
+    assert said(rows) == [(2, "missing_field"), (3, "good"), (4, "good")]
+
+
+def test_broken_csv_rows_are_named_by_line(tmp_path: Path) -> None:
+    rows = csv_file(tmp_path, GOOD, "t-2,card-1", GOOD + ",more", GOOD.replace("card-1", "4111111111111111"), GOOD)
+
+    assert said(rows) == [(2, "good"), (3, "not_csv"), (4, "not_csv"), (5, "card_number"), (6, "good")]
+
+
+def test_a_csv_row_that_is_no_utf8_does_not_stop_the_next(tmp_path: Path) -> None:
+    rows = csv_file(tmp_path, GOOD.replace("Phnom Penh", "Besançon"), GOOD, encoding="latin-1")
+
+    assert said(rows) == [(2, "not_utf8"), (3, "good")]
+
+
+def test_a_cell_that_looks_like_json_is_only_a_string(tmp_path: Path) -> None:
+    (only,) = csv_file(tmp_path, GOOD.replace("Phnom Penh", '"""},{""transaction_id"":""t-2"""'))
+
+    assert isinstance(only.row, Good)
+    assert only.row.transaction_id == "t-1"
+    assert json.loads(only.row.raw)["merchant"]["city"] == '"},{"transaction_id":"t-2"'
+
+
+def test_a_csv_file_without_the_columns_says_which_are_missing(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("a,b\n1,2\n")
+
+    with pytest.raises(NotATransactionFileError, match="card_id, occurred_at, transaction_id"):
+        list(read_file(path))
