@@ -6,7 +6,12 @@ from datetime import datetime
 from typing import Self, TypeVar
 
 from infra.history.event import Event, Recorded
+from infra.history.registry import register
 from infra.history.store import History
+from outreach.cases import events as case_events
+from outreach.customers import events as customer_events
+
+register(case_events, customer_events)
 
 SeenT = TypeVar("SeenT", bound=Event)
 

@@ -20,12 +20,17 @@ from infra.cli.rehearsed import rehearsed
 from infra.cli.supervisor import ROLES, Supervisor
 from infra.clock import utc_now
 from infra.history.event import Event, Recorded
+from infra.history.registry import register
 from infra.history.store import History
 from infra.settings import Settings
+from outreach.cases import events as case_events
+from outreach.customers import events as customer_events
 from outreach.customers.events import CardAssigned
 from streams.rehearsal.bank import REHEARSAL_CUSTOMERS, REHEARSAL_SEED
 from streams.rehearsal.payments import Labelled, payments
 from streams.rehearsal.people import CITIES, City, customers
+
+register(case_events, customer_events)
 
 BATCH = 500
 
