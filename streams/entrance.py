@@ -112,6 +112,7 @@ class _Passage:
         self._asked = asked
         self._status = 0
         self._streams = False
+        self._over = False
         self._body_bytes = 0
         self._body_read = False
         self._timer: asyncio.Timeout | None = None
@@ -141,11 +142,13 @@ class _Passage:
             async with asyncio.timeout(self._entrance.timeout_s) as self._timer:
                 await self._entrance.app(self._scope, self._bounded_receive, self._noting_send)
         except _TooLong:
-            await self._answer(_too_long(limit))
+            pass
         except TimeoutError:
             if self._timer is None or not self._timer.expired():
                 raise
             await self._answer(Problem(503, "took-too-long", "It took too long", headers={"Retry-After": "1"}))
+        if self._over:
+            await self._answer(_too_long(limit))
 
     def _caller(self) -> str:
         digest = key_digest(self._asked.get("authorization", "").removeprefix("Bearer "))
@@ -162,6 +165,7 @@ class _Passage:
             self._body_bytes += len(message.get("body", b""))
             self._body_read = not message.get("more_body", False)
             if self._body_bytes > self._entrance.body_limit(self._scope["path"]):
+                self._over = True
                 raise _TooLong
         return message
 
@@ -182,6 +186,8 @@ class _Passage:
                         await task
 
     async def _noting_send(self, message: Message) -> None:
+        if self._over and not self._status:
+            return  # the framework calls a cut-off body broken; what the caller is told is that it is too long
         if message["type"] == "http.response.start":
             self._status = message["status"]
             headers = MutableHeaders(scope=message)
@@ -197,6 +203,7 @@ class _Passage:
     async def _answer(self, problem: Problem) -> None:
         if self._status:  # too late to say anything else: the connection is closed on the half answer
             raise ConnectionAbortedError(problem.title)
+        self._over = False
         await problem_response(problem, self._scope["path"])(self._scope, self._receive, self._noting_send)
 
     def _note(self, elapsed_s: float) -> None:
