@@ -5,6 +5,7 @@ every producer places keys alike, and that a broker which forgot its producers i
 """
 
 import asyncio
+import contextlib
 import logging
 import threading
 from collections import deque
@@ -156,12 +157,15 @@ class Producer:
 
         def acknowledged(error: KafkaError | None, sent: confluent_kafka.Message) -> None:
             outcome = _as_error(error) if error is not None else Sent(sent.partition() or 0, sent.offset() or 0)
+            if isinstance(outcome, BrokerAway) and self._inner is inner:
+                self._useless = True
             self._settled.append((answer, outcome))
 
         give_up = self._loop.time() + self._timeout_s
         while True:
             try:
-                self._current().produce(
+                inner = self._current()
+                inner.produce(
                     message.topic,
                     value=message.value,
                     key=message.key,
@@ -184,11 +188,14 @@ class Producer:
         if inner is None:
             raise BrokerAway("the producer has ended")
         if self._useless:
-            # An idempotent producer whose broker forgot it (the embedded broker started again) stays unusable.
-            inner.purge()
-            inner.poll(0)
+            # An idempotent producer whose broker forgot it (the embedded broker started again) stays unusable: it ends
+            # in a fatal error, or tries for ever to renew an id that nobody knows. A new one costs a millisecond.
             self._useless = False
-            inner = self._inner = confluent_kafka.Producer(self._config)
+            self._inner = confluent_kafka.Producer(self._config)
+            inner.purge()
+            with contextlib.suppress(KafkaException):
+                inner.poll(0)
+            inner = self._inner
         return inner
 
     def _note(self, error: KafkaError) -> None:
