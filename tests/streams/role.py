@@ -45,7 +45,7 @@ class RoleProcess:
                 raise AssertionError(f"the role did not stop: {self.tail()}") from None
 
     def kill(self) -> None:
-        """kill -9."""
+        """Ends it as a crash does."""
         assert self._process is not None
         self._process.kill()
         self._process.wait(10)

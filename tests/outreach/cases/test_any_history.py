@@ -1,0 +1,126 @@
+"""Whatever is asked of a case in whatever order: it answers or refuses, and never does a thing twice."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from infra.history.event import Event, UnknownEvent
+from outreach.cases import commands as c
+from outreach.cases import events as e
+from outreach.cases.commands import Command
+from outreach.cases.decide import decide
+from outreach.cases.errors import Refused
+from outreach.cases.evolve import evolve, replay
+from outreach.cases.identity import command_id, contact_id
+from outreach.cases.state import CaseState
+from tests.outreach.cases.given import CASE, alert, intend, received
+
+CARDS = ("card-sokha-visa", "card-2")
+CONTACTS = [(contact_id(CASE, "alert", 1), "sms", "alert"), (contact_id(CASE, "alert", 2), "email", "alert")]
+CONTACTS += [(contact_id(CASE, "acknowledgement", f"reply-{n}"), "sms", "acknowledgement") for n in (1, 2)]
+ACTIONS = [command_id(CASE, name, card, [1]) for card in CARDS for name in ("hold", "release")]
+ACTIONS += [command_id(CASE, name, card) for card in CARDS for name in ("block", "reissue")]
+ACTIONS += [command_id(CASE, "decline", CARDS[0], ["paris-1"])]
+
+numbers = st.integers(1, 3)
+operators = st.sampled_from(["dara", "vanna"])
+payments = st.lists(st.sampled_from(["paris-1", "paris-2", "paris-3", "elsewhere"]), max_size=3)
+bys = st.sampled_from(["reply", "operator"])
+contacts = st.sampled_from(CONTACTS)
+actions = st.sampled_from(ACTIONS)
+alerts = st.builds(
+    lambda number, verdict, severity, again: alert(
+        number, verdict=verdict, severity=severity, card_id=CARDS[number % 2], raised_by=f"by-{again}"
+    ),
+    numbers,
+    st.sampled_from(["alert", "review"]),
+    st.sampled_from(["low", "medium", "high"]),
+    st.integers(1, 3),
+)
+commands: st.SearchStrategy[Command] = st.one_of(
+    st.builds(received, alerts, st.sampled_from(["sokha", ""])),
+    st.builds(lambda said: c.ReviseAlert(alert=said), alerts),
+    st.builds(lambda said: c.WithdrawAlert(alert=said), alerts),
+    st.builds(lambda: c.AssignOwner(customer_id="sokha")),
+    st.builds(lambda who: c.TakeTask(operator=who), operators),
+    st.builds(lambda who: c.ReturnTask(operator=who, reason="released"), operators),
+    st.builds(lambda who: c.VerifyCaller(operator=who, method="callback"), operators),
+    st.builds(
+        lambda what, by, who: c.ConfirmPayments(transactions=what, by=by, operator=who), payments, bys, operators
+    ),
+    st.builds(lambda what, by, who: c.DenyPayments(transactions=what, by=by, operator=who), payments, bys, operators),
+    st.builds(lambda who: c.WrapUp(operator=who, topics=[]), operators),
+    st.builds(lambda of, attempt: intend(*of, attempt), contacts, numbers),
+    st.builds(lambda of: c.RefuseContact(contact_id=of[0], reason="x", policy_version="1"), contacts),
+    st.builds(lambda of: c.AcceptContact(contact_id=of[0], provider_id="SM"), contacts),
+    st.builds(lambda of: c.MarkContactUnknown(contact_id=of[0], reason="x"), contacts),
+    st.builds(lambda of: c.FailContact(contact_id=of[0], code="1", reason="x"), contacts),
+    st.builds(
+        lambda of, status: c.ReportDelivery(contact_id=of[0], provider_id="SM", status=status),
+        contacts,
+        st.sampled_from(["sent", "delivered", "undelivered", "failed"]),
+    ),
+    st.builds(lambda of: c.NoteSilence(contact_id=of[0]), contacts),
+    st.builds(lambda number: c.ReceiveCall(call_id=f"call-{number}"), numbers),
+    st.builds(
+        lambda number, meaning: c.ReceiveReply(reply_id=f"reply-{number}", channel="sms", meaning=meaning, text="x"),
+        numbers,
+        st.sampled_from(["genuine", "fraud", "opt_out", "opt_in", "unclear"]),
+    ),
+    st.builds(lambda of, attempt: c.SendCardAction(command_id=of, attempt=attempt), actions, numbers),
+    st.builds(
+        lambda of, result: c.AnswerCardAction(command_id=of, result=result),
+        actions,
+        st.sampled_from(["held", "released", "blocked", "reissued", "declined"]),
+    ),
+    st.builds(lambda of: c.FailCardAction(command_id=of, reason="x"), actions),
+    st.builds(lambda of: c.ShipCard(command_id=of, state="delivered"), actions),
+)
+
+
+def asked(state: CaseState, command: Command) -> list[Event]:
+    try:
+        return decide(state, command)
+    except Refused:
+        return []
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(commands, max_size=40))
+def test_it_never_does_a_thing_twice(given_commands: list[Command]) -> None:
+    history: list[Event] = []
+    for command in [received(), *given_commands]:
+        state = replay(history)
+        new = asked(state, command)
+        after = replay(new, state)
+        assert not asked(after, command), "a repeated command gives nothing more"
+        if state.barrier:
+            started = [one for one in new if isinstance(one, e.ContactIntended | e.ContactRequested)]
+            assert all(one.purpose != "alert" for one in started), "the resolution barrier holds"
+        history += new
+    state = replay(history)
+    requested = [one for one in history if isinstance(one, e.CardActionRequested)]
+    assert len({one.command_id for one in requested}) == len(requested)
+    for card in CARDS:
+        for action in ("block", "reissue"):
+            assert sum(one.action == action and one.card_id == card for one in requested) <= 1
+    declined = [payment for one in requested if one.action == "decline" for payment in one.transactions]
+    assert len(set(declined)) == len(declined)
+    first = [one for one in history if isinstance(one, e.ContactRequested) and one.purpose == "alert"]
+    assert len({one.step for one in first}) == len(first), "each step of the ladder is taken once"
+    assert not set(state.confirmed) & set(state.denied)
+    assert state.resolution or state.task is not None, "an open case always has something to do"
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(commands, max_size=15))
+def test_events_of_another_case_or_time_can_be_replayed(given_commands: list[Command]) -> None:
+    state = CaseState()
+    history: list[Event] = []
+    for command in [received(), *given_commands]:
+        new = asked(state, command)
+        state = replay(new, state)
+        history += new
+    for event in reversed(history):  # in an order that never was: nothing breaks
+        state = evolve(state, event)
+    assert evolve(state, UnknownEvent(type_name="case.of-later", type_version=1, payload={})) == state
+    assert replay(history[1:]) is not None

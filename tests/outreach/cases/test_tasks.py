@@ -1,0 +1,74 @@
+"""The operators' task: one holder at a time, every look recorded."""
+
+import pytest
+
+from outreach.cases import commands as c
+from outreach.cases.errors import Refused
+from outreach.cases.events import DataViewed
+from tests.outreach.cases.given import Story, names, received
+
+
+@pytest.fixture
+def story() -> Story:
+    return Story(received())
+
+
+def test_a_task_is_taken_by_one_operator(story: Story) -> None:
+    assert names(story.when(c.TakeTask(operator="dara"))) == ["case.task-taken"]
+    assert not story.when(c.TakeTask(operator="dara"))
+    with pytest.raises(Refused, match="taken"):
+        story.when(c.TakeTask(operator="vanna"))
+
+
+def test_a_task_that_is_done_cannot_be_taken(story: Story) -> None:
+    story.told().reply("genuine")
+    with pytest.raises(Refused, match="no_task"):
+        story.when(c.TakeTask(operator="dara"))
+
+
+def test_a_task_goes_back_once_and_only_by_its_holder(story: Story) -> None:
+    story.taken()
+    with pytest.raises(Refused, match="not_holder"):
+        story.when(c.ReturnTask(operator="vanna", reason="released"))
+    back = c.ReturnTask(operator="dara", reason="hand_over")
+    assert names(story.when(back)) == ["case.task-returned hand_over"]
+    assert not story.when(back)
+    assert names(story.when(c.TakeTask(operator="vanna"))) == ["case.task-taken"]
+
+
+def test_nothing_is_given_back_when_nothing_is_left(story: Story) -> None:
+    story.told().reply("genuine")
+    assert not story.when(c.ReturnTask(operator="dara", reason="released"))
+
+
+def test_every_look_is_recorded_and_only_the_holders_is_unmasked(story: Story) -> None:
+    look = c.ViewData(operator="dara", screen="case")
+    (masked,) = story.when(look)
+    (unmasked,) = story.taken().when(look)
+    assert isinstance(masked, DataViewed)
+    assert isinstance(unmasked, DataViewed)
+    assert (masked.unmasked, unmasked.unmasked) == (False, True)
+
+
+def test_a_look_at_a_finished_case_is_masked(story: Story) -> None:
+    story.told().reply("genuine")
+    (look,) = story.when(c.ViewData(operator="dara", screen="case"))
+    assert isinstance(look, DataViewed)
+    assert not look.unmasked
+
+
+def test_a_caller_is_verified_once_a_method(story: Story) -> None:
+    verify = c.VerifyCaller(operator="dara", method="case_code")
+    with pytest.raises(Refused, match="not_holder"):
+        story.when(verify)
+    assert names(story.taken().when(verify)) == ["case.caller-verified"]
+    assert not story.when(verify)
+
+
+def test_a_place_at_the_front_is_not_lost_again(story: Story) -> None:
+    story.when(c.ReceiveCall(call_id="call-1"))
+    story.when(story.intend())
+    story.when(c.AcceptContact(contact_id=story.contact().contact_id, provider_id="SM-1"))
+    story.taken().when(c.ReturnTask(operator="dara", reason="released"))
+    assert story.state.task is not None
+    assert story.state.task.front
