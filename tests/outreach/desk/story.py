@@ -18,7 +18,7 @@ from outreach.cases.commands import (
 from outreach.cases.service import Cases
 from outreach.customers.service import CardRef, CustomerMessage, Customers
 
-NAME, PHONE, EMAIL = "Sokha Chan", "+14155550142", "sokha.chan@mail.example"
+NAME, PHONE, EMAIL = "Sokha Chan", "+14155550142", "sokha.chan@example.com"
 LOUVRE, MARKET = "tx-louvre", "tx-psar-thmei"
 
 CITIES: dict[str, tuple[str, float, float, str]] = {
@@ -99,10 +99,11 @@ def alert(
         "against": against,
         "distance_km": distance_km,
         "elapsed_s": elapsed,
-        "journey": {"means": "air", "fastest_s": fastest_s},
-        "possible_if": "the card was not in both places: one of the two payments was made by somebody else",
-        "words": f"{suspect['merchant']} in {suspect['place']} is {distance_km:,.0f} km from {against['merchant']} in"
-        f" {against['place']}, {hours} later; the fastest journey takes {fastest_s // 3600:.0f} hours.",
+        "journey": {"means": "flight", "fastest_s": fastest_s},
+        "possible_if": "At least 14 h 12 min between the two (a flight from door to door, 1 h allowed for the clocks).",
+        "words": f"The card was used in {against['place']} ({against['country']}) and {hours} later in"
+        f" {suspect['place']} ({suspect['country']}), {distance_km:,.0f} km away. The fastest plausible journey, by"
+        f" flight, takes {fastest_s // 3600:.0f} h.",
         "recent": list(others),
     }
     return Alert(
@@ -144,7 +145,7 @@ class Story:
             home={"city": "San Francisco", "country": "US", "lat": 37.77, "lon": -122.42},
             jurisdiction="US",
             consents=["sms", "email"],
-            cards=[CardRef(card_id="card-sokha-visa", last_four="4417")],
+            cards=[CardRef(card_id="card-sokha-visa", last_four="4821")],
             travel_notices=[{"country": "KH", "from": "2026-11-10", "to": "2026-11-30"}],
         )
         await self.customers.record(message, "story")
