@@ -14,7 +14,6 @@ import contextlib
 import logging
 import os
 import socket
-import sys
 import tempfile
 from collections.abc import AsyncIterator
 from functools import cached_property
@@ -29,6 +28,7 @@ from faust.worker import Worker
 from mode.utils.queues import FlowControlEvent, ThrowableQueue
 
 from infra.settings import Settings
+from infra.telemetry import ready
 from streams.topics import control_topic
 
 FETCH_WAIT_MS: Final = 20
@@ -87,7 +87,7 @@ class _Worker(Worker):
         """Says nothing on standard error; the log does."""
 
     def _on_startup_end_spinner(self) -> None:
-        _tell_ready()
+        ready()
 
     async def _sentinel_task(self) -> None:
         await asyncio.sleep(0)
@@ -150,9 +150,3 @@ def run(app: App) -> None:
                 raise
         finally:
             asyncio.set_event_loop_policy(None)
-
-
-def _tell_ready() -> None:
-    ready = getattr(sys.modules.get("infra.telemetry"), "ready", None)
-    if ready is not None:
-        ready()
