@@ -5,7 +5,10 @@ from typing import Any
 import pytest
 
 from outreach.cases import commands as c
+from outreach.cases import events as e
+from outreach.cases.decide import decide
 from outreach.cases.errors import Refused
+from outreach.cases.evolve import replay
 from tests.outreach.cases.given import Story, alert, names, received
 
 
@@ -226,3 +229,25 @@ def test_wrapping_up_what_was_withdrawn_says_so(story: Story) -> None:
     story.when(c.WithdrawAlert(alert=alert(status="withdrawn")))
     assert names(story.taken().when(wrap_up()))[-1] == "case.resolved withdrawn"
     assert names(story.reply("genuine")) == ["contact.reply-received", "contact.requested 1"]
+
+
+def test_an_operators_yes_to_a_late_caller_changes_no_earlier_end(story: Story) -> None:
+    story.reply("genuine")
+    story.when(c.ReceiveCall(call_id="late"))
+    assert names(story.taken().when(confirm("paris-1"))) == ["case.payments-confirmed operator"]
+    assert names(story.when(wrap_up())) == ["case.wrapped-up", "case.task-completed"]
+
+
+def test_it_was_me_by_reply_closes_a_case_whose_task_is_done(story: Story) -> None:
+    story.when(c.WithdrawAlert(alert=alert(status="withdrawn")))
+    assert story.state.task is not None
+    state = replay([*story.events, e.TaskCompleted(task_id=story.state.task.task_id)])
+    reply = c.ReceiveReply(reply_id="r", channel="sms", meaning="genuine", text="1")
+    assert "case.task-completed" not in names(decide(state, reply))
+
+
+def test_a_denial_after_a_denial_wraps_up_as_fraud_once(story: Story) -> None:
+    story.taken().when(deny("paris-1"))
+    story.when(wrap_up())
+    story.when(c.ReceiveCall(call_id="late"))
+    assert names(story.taken().when(wrap_up())) == ["case.wrapped-up", "case.task-completed"]

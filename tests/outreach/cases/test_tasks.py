@@ -5,7 +5,7 @@ import pytest
 from outreach.cases import commands as c
 from outreach.cases.errors import Refused
 from outreach.cases.events import DataViewed
-from tests.outreach.cases.given import Story, names, received
+from tests.outreach.cases.given import Story, alert, names, received
 
 
 @pytest.fixture
@@ -66,9 +66,7 @@ def test_a_caller_is_verified_once_a_method(story: Story) -> None:
 
 
 def test_a_place_at_the_front_is_not_lost_again(story: Story) -> None:
-    story.when(c.ReceiveCall(call_id="call-1"))
-    story.when(story.intend())
-    story.when(c.AcceptContact(contact_id=story.contact().contact_id, provider_id="SM-1"))
-    story.taken().when(c.ReturnTask(operator="dara", reason="released"))
+    story.told().when(c.ReceiveCall(call_id="call-1"))
+    story.when(c.WithdrawAlert(alert=alert(status="withdrawn")))
     assert story.state.task is not None
-    assert story.state.task.front
+    assert (story.state.task.reason, story.state.task.front) == ("alert_withdrawn", True)
