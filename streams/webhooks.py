@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 
 import structlog
 from fastapi import APIRouter, Request, Response
+from psycopg.errors import UndefinedTable
 from starlette.datastructures import ImmutableMultiDict
 from twilio.request_validator import RequestValidator
 from twilio.twiml.messaging_response import MessagingResponse
@@ -157,7 +158,7 @@ def _named(said: Parameters, name: str) -> str:
 async def _available(work: Callable[[], Awaitable[ValueT]]) -> ValueT:
     try:
         return await work()
-    except (Unavailable, Busy) as error:
+    except (Unavailable, Busy, UndefinedTable) as error:  # the read models may not be made yet
         raise Problem(503, "history-away", "The history cannot be written now", headers={"Retry-After": "2"}) from error
 
 

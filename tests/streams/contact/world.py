@@ -203,7 +203,8 @@ async def open_world(settings: Settings) -> AsyncIterator[World]:
     history = await History.open(
         settings.postgres_url, master_key=master_key, clock=utc_now, redis_url=settings.redis_url
     )
-    async with history, open_rehearsal(settings) as rehearsal:
+    without_bank = settings.model_copy(update={"kafka_servers": None})
+    async with history, open_rehearsal(without_bank) as rehearsal:
         world = World(settings, history, rehearsal)
         web = FastAPI()
         install_problems(web)
@@ -218,6 +219,7 @@ async def open_world(settings: Settings) -> AsyncIterator[World]:
             _served(rehearsal_app(rehearsal, settings), settings.http_port + 1),
         ):
             try:
+                await world.caught_up()
                 yield world
             finally:
                 rehearsal.network.hang_up()
