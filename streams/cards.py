@@ -122,6 +122,8 @@ class CardDesk:
         action = state.actions.get(command_id)
         if action is None or not action.pending:
             return
+        if done is None and not action.attempt:  # the follower has not come to it yet, and will
+            return
         attempt = action.attempt + 1
         with structlog.contextvars.bound_contextvars(case_id=case_id, command_id=command_id):
             if state.superseded(command_id):

@@ -11,7 +11,6 @@ from typing import Any
 
 from msgspec import Struct
 from psycopg import AsyncConnection
-from psycopg.rows import class_row
 
 from infra.history.event import Event, Recorded
 from infra.settings import Settings
@@ -207,12 +206,14 @@ async def overdue(
     made = await (await conn.execute("SELECT to_regclass('views.due') IS NOT NULL")).fetchone()
     if made is None or not made[0]:
         return found
-    async with conn.cursor(row_factory=class_row(DueRow)) as cursor:
-        for kind in kinds:
-            await cursor.execute(
-                "SELECT kind, since, case_id, subject_id, operator, position FROM views.due"
-                " WHERE kind = %s AND NOT over AND since <= %s ORDER BY since, subject_id LIMIT %s",
-                (kind.value, now - waits[kind], limit),
-            )
-            found += await cursor.fetchall()
+    for kind in kinds:
+        cursor = await conn.execute(
+            "SELECT since, case_id, subject_id, operator, position FROM views.due"
+            " WHERE kind = %s AND NOT over AND since <= %s ORDER BY since, subject_id LIMIT %s",
+            (kind.value, now - waits[kind], limit),
+        )
+        found += [
+            DueRow(kind=kind, since=since, case_id=case_id, subject_id=subject_id, operator=operator, position=position)
+            for since, case_id, subject_id, operator, position in await cursor.fetchall()
+        ]
     return sorted(found, key=lambda row: (row.since, row.subject_id))[:limit]

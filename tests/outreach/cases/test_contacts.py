@@ -3,7 +3,9 @@
 import pytest
 
 from outreach.cases import commands as c
+from outreach.cases import events as e
 from outreach.cases.errors import Refused
+from outreach.cases.evolve import evolve
 from tests.outreach.cases.given import Story, alert, intend, names, received
 
 
@@ -170,3 +172,9 @@ def test_a_call_after_the_end_makes_a_new_task(story: Story) -> None:
     call = c.ReceiveCall(call_id="call-1")
     assert names(story.when(call)) == ["contact.call-received", "case.task-created customer_called"]
     assert story.state.tasks == 2
+
+
+def test_what_is_reported_about_another_case_leaves_this_one_as_it_is(story: Story) -> None:
+    delivered = e.DeliveryReported(contact_id="nobody", provider_id="SM", status="delivered")
+    shipped = e.CardShipped(command_id="nobody", state="delivered")
+    assert evolve(evolve(story.state, delivered), shipped) == story.state

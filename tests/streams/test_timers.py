@@ -1,0 +1,108 @@
+"""Timers on the real history: silence moves on, a quiet operator's task returns, an open page keeps it."""
+
+import secrets
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+
+import pytest
+
+from infra.clock import utc_now
+from infra.history.projection import catch_up
+from infra.history.store import History
+from infra.settings import Settings
+from outreach.cases import commands as c
+from outreach.cases.service import Cases
+from outreach.customers.service import CardRef, CustomerMessage, Customers
+from outreach.desk.presence import Presence
+from outreach.projections import projections
+from streams.timers import Timers
+from tests.outreach.cases.given import alert, intend
+
+KEY = secrets.token_bytes(32)
+
+
+class Now:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.at = utc_now()
+
+    def __call__(self) -> datetime:
+        return self.at
+
+
+@pytest.fixture
+def now() -> Now:
+    return Now()
+
+
+@pytest.fixture
+async def history(postgres_url: str, now: Now) -> AsyncIterator[History]:
+    async with await History.open(postgres_url, master_key=KEY, clock=now) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def case(history: History, now: Now) -> tuple[Cases, str]:
+    """A case whose SMS is accepted and whose task Dara has."""
+    await Customers(history, now, master_key=KEY).record(
+        CustomerMessage(customer_id="sokha", name="Sokha", cards=[CardRef(card_id="card-sokha-visa")]), "m-1"
+    )
+    cases = Cases(history, now)
+    case_id = await cases.receive_alert(alert())
+    assert case_id
+    state, _ = await cases.load(case_id)
+    contact = next(iter(state.contacts))
+    for cause, command in enumerate(
+        (
+            intend(contact, "sms", "alert"),
+            c.AcceptContact(contact_id=contact, provider_id="SM1"),
+            c.TakeTask(operator="dara"),
+        )
+    ):
+        await cases.handle(case_id, command, actor="operator:dara", cause=f"c-{cause}")
+    await catch_up(history, projections(KEY))
+    return cases, case_id
+
+
+@pytest.fixture
+def timers(history: History, case: tuple[Cases, str], now: Now) -> Timers:
+    settings = Settings(silence_after=timedelta(minutes=15), hand_over_after=timedelta(minutes=60))
+    return Timers(history, case[0], settings, now)
+
+
+async def test_nothing_fires_before_its_time_and_each_thing_once(
+    timers: Timers, case: tuple[Cases, str], now: Now
+) -> None:
+    assert await timers.fire() == 0
+    now.at += timedelta(minutes=16)
+    assert await timers.fire() == 1
+    assert await timers.fire() == 0
+    state, _ = await case[0].load(case[1])
+    assert [one.channel for one in state.contacts.values()] == ["sms", "email"]
+
+
+async def test_a_quiet_operators_task_returns_to_the_queue(timers: Timers, case: tuple[Cases, str], now: Now) -> None:
+    now.at += timedelta(minutes=61)
+    assert await timers.fire() == 2
+    state, _ = await case[0].load(case[1])
+    assert state.task is not None
+    assert not state.task.taken_by
+
+
+async def test_an_open_page_is_a_sign_of_life(
+    timers: Timers, case: tuple[Cases, str], history: History, now: Now
+) -> None:
+    presence = Presence(history, now)
+    await presence.prepare()
+    now.at += timedelta(minutes=50)
+    await presence.touch("dara", case[1])
+    now.at += timedelta(minutes=20)
+    assert await timers.fire() == 1
+    state, _ = await case[0].load(case[1])
+    assert state.task is not None
+    assert state.task.taken_by == "dara"
+
+
+async def test_before_the_read_models_are_made_nothing_is_overdue(history: History, now: Now) -> None:
+    assert await Timers(history, Cases(history, now), Settings(), now).fire() == 0
