@@ -81,7 +81,7 @@ class Producer:
             "topic.metadata.refresh.interval.ms": 30_000,
             "reconnect.backoff.max.ms": 1000,
             "logger": logging.getLogger(__name__),
-            "log_level": 4,
+            "log_level": 2,  # that a broker is away is said once, by whoever waits for it
             "error_cb": self._note,
         }
         self._useless = False

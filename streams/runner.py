@@ -15,6 +15,7 @@ import logging
 import os
 import socket
 import tempfile
+import threading
 from collections.abc import AsyncIterator
 from functools import cached_property
 from pathlib import Path
@@ -34,6 +35,7 @@ from streams.topics import control_topic
 FETCH_WAIT_MS: Final = 20
 SESSION_TIMEOUT_S: Final = 6.0
 HEARTBEAT_S: Final = 2.0
+STOP_WITHIN_S: Final = 15.0
 
 
 class _ConsumerThread(driver.AIOKafkaConsumerThread):
@@ -41,6 +43,11 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS  # noqa: SLF001 - Faust passes a constant; read when the consumer starts
         return consumer
+
+    async def on_thread_stop(self) -> None:
+        """Ends the consumer; with the broker away, aiokafka lets its own cancelled fetch out, and Faust would hang."""
+        with contextlib.suppress(asyncio.CancelledError):
+            await super().on_thread_stop()
 
 
 class _Consumer(driver.Consumer):
@@ -85,6 +92,13 @@ class _Worker(Worker):
 
     def carp(self, msg: str) -> None:
         """Says nothing on standard error; the log does."""
+
+    def _schedule_shutdown(self, signal: Any) -> None:
+        """Stops in good order, or, where something that is away is waited for, without: nothing is lost by that."""
+        last_resort = threading.Timer(STOP_WITHIN_S, os._exit, (1,))
+        last_resort.daemon = True
+        last_resort.start()
+        super()._schedule_shutdown(signal)
 
     def _on_startup_end_spinner(self) -> None:
         ready()
