@@ -17,6 +17,9 @@ ARC_STEPS = 64
 MARGIN = 0.22
 """Room round the journey, as a share of its extent: for the names of the places."""
 
+TIGHT = 1.1
+"""The least room round a journey from one polar circle to the other."""
+
 SMALLEST_SPAN_DEG = 22.0
 """Two places in one city still show the coast they are on."""
 
@@ -125,7 +128,9 @@ def _window(way: list[Point]) -> Window:
     lons, ys = [lon for lon, _ in way], [_miller(lat) for _, lat in way]
     span = max(max(lons) - min(lons), SMALLEST_SPAN_DEG) * (1 + 2 * MARGIN)
     rise = max(max(ys) - min(ys), SMALLEST_SPAN_DEG * HEIGHT / WIDTH) * (1 + 2 * MARGIN)
-    span = min(max(span, rise * WIDTH / HEIGHT), TURN_DEG)
+    # Once round the world is enough, unless the journey itself is taller than that leaves room for.
+    enough = max(TURN_DEG, (max(ys) - min(ys)) * TIGHT * WIDTH / HEIGHT)
+    span = min(max(span, rise * WIDTH / HEIGHT), enough)
     rise = span * HEIGHT / WIDTH
     across, up = (max(lons) + min(lons)) / 2, (max(ys) + min(ys)) / 2
     # The poles have nothing to show: a window that reaches beyond them is moved back, not shrunk.

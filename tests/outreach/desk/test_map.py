@@ -2,7 +2,7 @@ import itertools
 import math
 import re
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from outreach.desk.land import clipped, land_within, rings
@@ -47,6 +47,7 @@ def test_the_labels_of_two_places_close_together_do_not_lie_on_each_other() -> N
 
 
 @given(lats, lons, lats, lons)
+@example(68.0, 0.0, -65.0, 0.0)
 def test_every_journey_is_drawn_inside_its_frame(lat: float, lon: float, to_lat: float, to_lon: float) -> None:
     drawn = draw(Place(lat=lat, lon=lon, name="a"), Place(lat=to_lat, lon=to_lon, name="b"))
     assert drawn.start is not None
