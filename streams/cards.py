@@ -28,7 +28,7 @@ from streams.follower import RETRYABLE, Follower
 from streams.ground import opened_history
 from streams.incarnation import per_incarnation
 from streams.producer import Producer
-from streams.role import Role
+from streams.role import Role, together
 from streams.runner import App, faust_app
 from streams.runner import run as run_app
 from streams.topics import CARD_COMMANDS as TOPIC
@@ -75,7 +75,6 @@ class CardDesk:
         async with (
             opened_history(self._settings, self._clock) as history,
             Producer(self._settings.kafka_servers or "", client_id="ringback-cards") as producer,
-            asyncio.TaskGroup() as tasks,
         ):
             self._cases = Cases(history, self._clock)
             self._producer = producer
@@ -83,8 +82,7 @@ class CardDesk:
             async def follow(identity: TopicIdentity) -> None:
                 await self._follower.run(history, name=f"cards.{identity}")
 
-            tasks.create_task(per_incarnation(self._settings, TOPIC, follow), name="cards-follow")
-            tasks.create_task(self._repeat(history), name="cards-repeat")
+            await together(per_incarnation(self._settings, TOPIC, follow), self._repeat(history))
 
     async def _send_requested(self, recorded: Recorded[Event], done: Within) -> None:
         """Sends what was asked for, unless it is answered by now."""

@@ -1,7 +1,5 @@
 """The role `casework`: alerts, customers and the card system's answers become cases; the read models are kept up."""
 
-import asyncio
-
 from infra.clock import Clock, utc_now
 from infra.history.projection import ProjectionRunner
 from infra.settings import Settings
@@ -11,7 +9,7 @@ from outreach.projections import projections
 from streams.arrivals import TOPICS, Arrivals
 from streams.ground import master_key, opened_history
 from streams.intake import Incoming, Intake
-from streams.role import Role
+from streams.role import Role, together
 from streams.runner import App, faust_app
 from streams.runner import run as run_app
 from streams.timers import Timers
@@ -33,12 +31,14 @@ class Casework:
             Exception: something that is not understood; leave the process.
         """
         key = master_key(self._settings)
-        async with opened_history(self._settings, self._clock) as history, asyncio.TaskGroup() as tasks:
+        async with opened_history(self._settings, self._clock) as history:
             cases = Cases(history, self._clock)
             self._arrivals = Arrivals(cases, Customers(history, self._clock, master_key=key))
-            tasks.create_task(ProjectionRunner(history, projections(key)).run(), name="read-models")
-            tasks.create_task(Timers(history, cases, self._settings, self._clock).run(), name="timers")
-            tasks.create_task(self._intake.run(), name="intake")
+            await together(
+                ProjectionRunner(history, projections(key)).run(),
+                Timers(history, cases, self._settings, self._clock).run(),
+                self._intake.run(),
+            )
 
     async def _handle(self, message: Incoming) -> None:
         if self._arrivals is None:

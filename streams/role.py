@@ -1,6 +1,8 @@
 """A role that lives beside its agents: one coroutine, started with the app and cancelled with it."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 import structlog
 from mode import Service
@@ -8,6 +10,8 @@ from mode import Service
 from streams.runner import App
 
 log = structlog.get_logger(__name__)
+
+_PATIENCE_S: Final = 5.0
 
 
 class Role(Service):
@@ -33,6 +37,23 @@ class Role(Service):
             log.critical("the role ends", error=_kinds(error))
             await self._app.crash(error)
             raise
+
+
+async def together(*works: Awaitable[None]) -> None:
+    """Runs all until the first one fails or the caller is cancelled; then the others are cancelled, for seconds at most.
+
+    Raises:
+        Exception: what the first one raised.
+    """
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=_PATIENCE_S)
 
 
 def _kinds(error: BaseException) -> str:

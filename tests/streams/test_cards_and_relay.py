@@ -75,7 +75,7 @@ def messages(
         deadline = time.monotonic() + within_s
         while not enough(found):
             assert time.monotonic() < deadline, f"{len(found)} messages of {topic} only"
-            found += [one.value() for one in reader.consume(500, 0.1) if not one.error()]
+            found += [one.value() or b"" for one in reader.consume(500, 0.1) if not one.error()]
         return found
     finally:
         reader.close()

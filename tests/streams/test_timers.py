@@ -11,6 +11,7 @@ from infra.history.projection import catch_up
 from infra.history.store import History
 from infra.settings import Settings
 from outreach.cases import commands as c
+from outreach.cases.commands import Command
 from outreach.cases.service import Cases
 from outreach.customers.service import CardRef, CustomerMessage, Customers
 from outreach.desk.presence import Presence
@@ -53,13 +54,12 @@ async def case(history: History, now: Now) -> tuple[Cases, str]:
     assert case_id
     state, _ = await cases.load(case_id)
     contact = next(iter(state.contacts))
-    for cause, command in enumerate(
-        (
-            intend(contact, "sms", "alert"),
-            c.AcceptContact(contact_id=contact, provider_id="SM1"),
-            c.TakeTask(operator="dara"),
-        )
-    ):
+    done: list[Command] = [
+        intend(contact, "sms", "alert"),
+        c.AcceptContact(contact_id=contact, provider_id="SM1"),
+        c.TakeTask(operator="dara"),
+    ]
+    for cause, command in enumerate(done):
         await cases.handle(case_id, command, actor="operator:dara", cause=f"c-{cause}")
     await catch_up(history, projections(KEY))
     return cases, case_id

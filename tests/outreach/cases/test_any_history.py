@@ -49,7 +49,7 @@ commands: st.SearchStrategy[Command] = st.one_of(
     ),
     st.builds(lambda what, by, who: c.DenyPayments(transactions=what, by=by, operator=who), payments, bys, operators),
     st.builds(lambda who: c.WrapUp(operator=who, topics=[]), operators),
-    st.builds(lambda of, attempt: intend(*of, attempt), contacts, numbers),
+    st.builds(lambda of, attempt: intend(of[0], of[1], of[2], attempt), contacts, numbers),
     st.builds(lambda of: c.RefuseContact(contact_id=of[0], reason="x", policy_version="1"), contacts),
     st.builds(lambda of: c.AcceptContact(contact_id=of[0], provider_id="SM"), contacts),
     st.builds(lambda of: c.MarkContactUnknown(contact_id=of[0], reason="x"), contacts),

@@ -88,7 +88,7 @@ def test_a_block_is_superseded_by_nothing(denied: Story) -> None:
 def test_the_new_card_is_followed_to_its_end_in_any_order(denied: Story) -> None:
     reissue = denied.action("reissue")
     for state in ("delivered", "dispatched"):
-        shipped = c.ShipCard(command_id=reissue, state=state)  # type: ignore[arg-type]
+        shipped = c.ShipCard(command_id=reissue, state=state)
         assert names(denied.when(shipped)) == ["card.shipped"]
         assert not denied.when(shipped)
     answer = c.AnswerCardAction(command_id=reissue, result="reissued", new_card_id="card-2")

@@ -5,6 +5,7 @@ import random
 import secrets
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -147,7 +148,7 @@ async def test_the_read_models_say_what_happened_and_a_rebuild_says_the_same(
     models = projections(KEY)
     await catch_up(history, models)
 
-    async def seen() -> list[object]:
+    async def seen() -> list[Any]:
         async with history.transaction() as conn:
             waits = await due.overdue(conn, utc_now(), WAITS)
             return [
@@ -162,7 +163,7 @@ async def test_the_read_models_say_what_happened_and_a_rebuild_says_the_same(
             ]
 
     first = await seen()
-    (task,) = first[0]  # type: ignore[misc,has-type]
+    (task,) = first[0]
     assert (task.reason, task.taken_by, task.language) == ("call_customer", "dara", "km")
     assert state.task
     assert first[2] == {
