@@ -40,7 +40,7 @@ class Role(Service):
 
 
 async def together(*works: Awaitable[None]) -> None:
-    """Runs all until the first one fails or the caller is cancelled; then the others are cancelled, for seconds at most.
+    """Runs all until the first one fails or the caller is cancelled; then the others have seconds to end.
 
     Raises:
         Exception: what the first one raised.
