@@ -9,6 +9,7 @@ import structlog
 
 from infra.clock import Clock
 from infra.history.event import Event, NewEvent, derived_id
+from infra.history.registry import register
 from infra.history.store import History, StreamWrite
 from infra.metrics import REPLIES
 from outreach.cases import events as e
@@ -27,6 +28,8 @@ ANSWER_STRAYS_AGAIN_AFTER: Final = timedelta(days=1)
 
 LONGEST_KEPT: Final = 1600
 """Characters that an inbound message may have at the provider; more is not kept."""
+
+register(StrayReceived)
 
 log = structlog.get_logger(__name__)
 
