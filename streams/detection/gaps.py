@@ -47,5 +47,5 @@ async def close_gap(redis_url: str, partition: int) -> None:
         await client.hdel(hash_name(partition), "resend_from_ms", "lost_ms")
 
 
-def _moment(milliseconds: bytes) -> datetime:
+def _moment(milliseconds: bytes | str) -> datetime:
     return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
