@@ -5,7 +5,7 @@ class StreamsError(Exception):
     """Root of the errors of this package."""
 
 
-class BrokerAway(StreamsError):  # noqa: N818 - the word of the runbooks and of the HTTP problem
+class BrokerAway(StreamsError):
     """The broker did not acknowledge in time, or cannot be reached; retryable.
 
     Nothing is known of the message in question: it may have been written. Sending it again is harmless for everything
@@ -13,9 +13,9 @@ class BrokerAway(StreamsError):  # noqa: N818 - the word of the runbooks and of 
     """
 
 
-class Undeliverable(StreamsError):  # noqa: N818 - the outcome, as the feed reports it a row
+class Undeliverable(StreamsError):
     """The broker will never take this message (too large, a topic that we may not write); permanent."""
 
 
-class TopicMissing(StreamsError):  # noqa: N818 - the state, not an error of somebody's
+class TopicMissing(StreamsError):
     """A topic that should be there is not: the broker has lost it, or nobody has made it yet; retryable."""

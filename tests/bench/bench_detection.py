@@ -163,11 +163,11 @@ def main() -> None:
         settings = Settings(kafka_servers=servers.addresses.kafka_servers, redis_url=servers.addresses.redis_url)
         ensure_topics(settings.kafka_servers or "", settings)
         size = fill(settings.kafka_servers or "", chosen.rows, seed=chosen.seed)
-        print(f"{chosen.rows} transactions of {size:.0f} bytes, {CARDS} cards, seed {chosen.seed}")  # noqa: T201 - its report
+        print(f"{chosen.rows} transactions of {size:.0f} bytes, {CARDS} cards, seed {chosen.seed}")
         said = 0
         for number in range(chosen.runs):
             run = run_once(settings, chosen.rows)
-            print(  # noqa: T201 - its report
+            print(
                 f"run {number + 1}: {chosen.rows / run.seconds:,.0f} transactions/s (claim included), "
                 f"{run.cpu_s / chosen.rows * 100_000:.2f} CPU s per 100,000 (start included), "
                 f"peak {run.peak_mb:.0f} MB, {run.alerts - said} alerts"
