@@ -74,4 +74,6 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock \
 		|| $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@# Compiled once here, not by every role of the first start at the same time.
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -c 'import infra.cli.demo, streams.casework, streams.web, streams.detection.worker, streams.contact, streams.rehearsal.server'
 	@touch $(READY)

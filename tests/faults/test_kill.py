@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import random
 from collections import Counter
 from pathlib import Path
@@ -54,14 +55,14 @@ async def count_everything(world: World, labelled_suspects: set[str]) -> None:
     assert len(await world.events(CaseOpened)) == IMPOSSIBLE
     holds = [each for each in await world.events(CardActionRequested) if each.event.action == "hold"]
     assert len(holds) == IMPOSSIBLE
-    first_messages = Counter(message["body"] for message in await world.messages())
+    first_messages = Counter(message["body"] for message in await world.messages() if not message["inbound"])
     assert len(first_messages) == IMPOSSIBLE
     assert set(first_messages.values()) == {1}, "a customer got the same message twice"
     assert (await verify(world.history)).intact
 
 
 async def test_forty_impossible_journeys_are_forty_cases_whoever_is_killed(tmp_path: Path) -> None:
-    seed = random.SystemRandom().randrange(10**6)
+    seed = int(os.environ.get("RINGBACK_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
     print(f"seed {seed}")
     labelled = impossible_journeys(PAYMENTS, IMPOSSIBLE, seed)
     rows = [each.message for each in labelled]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from confluent_kafka import Consumer
+from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 from infra.cli.connected import master_key
 from infra.cli.rehearsed import rehearsed
@@ -162,7 +162,6 @@ def read_topic(servers: str, topic: str) -> list[bytes]:
         {
             "bootstrap.servers": servers,
             "group.id": f"look-{random.random()}",
-            "auto.offset.reset": "earliest",
             "enable.auto.commit": False,
             "enable.partition.eof": True,
             "fetch.wait.max.ms": 20,
@@ -171,7 +170,7 @@ def read_topic(servers: str, topic: str) -> list[bytes]:
     try:
         partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
         open_ends = set(partitions)
-        consumer.subscribe([topic])
+        consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in partitions])
         values: list[bytes] = []
         while open_ends:
             message = consumer.poll(20)
