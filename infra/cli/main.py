@@ -45,7 +45,6 @@ COMMANDS = (  # help fits beside the names on a terminal of 80 columns
     CommandLine("case", "infra.cli.case:case", "A case's history as a person reads it."),
     CommandLine("customer", "infra.cli.case:customer", "What the history holds of a customer, as a person reads it."),
     CommandLine("history", "infra.cli.history:app", "The event store: verify, rebuild, stats."),
-    CommandLine("refused", "infra.cli.refused:app", "What was set aside, and why."),
     CommandLine("operators", "infra.cli.operators:app", "Accounts at the desk: add one, or send a sign-in link."),
     CommandLine("doctor", "infra.cli.doctor:doctor", "What is reachable, and what is misconfigured."),
     CommandLine("settings", "infra.cli.settings:settings", "Every setting, its value, and where that comes from."),
