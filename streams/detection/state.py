@@ -7,7 +7,8 @@ One hash a partition, `{transactions:N}` (the braces keep it in one slot of a Re
 - `epoch`: how often the partition has been claimed; `serial`: how often it has been flushed;
 - `generation`: how often the topic has been replaced (the high bits of every ref in a memory);
 - `watermark_us`, `ruleset`: of the rules, as of the position;
-- `applied_ms`: the broker's time stamp of the newest record applied;
+- `applied_ms`: the broker's time stamp of the newest record applied; `begun_ms`: of the partition's first claim, less
+  a margin, which stands in for it while nothing has been applied;
 - `reissue`: 1 while what stands is to be said again under a new topic identity;
 - `resend_from_ms`, `lost_ms`: what the feed is to send again, see `streams.detection.gaps`.
 
@@ -39,6 +40,9 @@ CARD_PREFIX: Final = b"c"
 _AGAIN_S: Final = 0.2
 _SCAN: Final = 2000
 
+_BEFORE_FIRST_CLAIM_MS: Final = 15 * 60 * 1000
+"""What a feed was told is taken before anybody claimed the partition for the first time is not older than this."""
+
 _CLAIM: Final = """
 local key, identity, now = KEYS[1], ARGV[1], ARGV[2]
 local epoch = redis.call('HINCRBY', key, 'epoch', 1)
@@ -47,13 +51,14 @@ if known ~= identity then
   if known then
     redis.call('HINCRBY', key, 'generation', 1)
     redis.call('HSET', key, 'reissue', 1)
-    local applied = redis.call('HGET', key, 'applied_ms')
-    if applied and redis.call('HEXISTS', key, 'lost_ms') == 0 then
-      redis.call('HSET', key, 'resend_from_ms', applied, 'lost_ms', now)
+    local since = redis.call('HGET', key, 'applied_ms') or redis.call('HGET', key, 'begun_ms')
+    if since and redis.call('HEXISTS', key, 'lost_ms') == 0 then
+      redis.call('HSET', key, 'resend_from_ms', since, 'lost_ms', now)
     end
   end
   redis.call('HDEL', key, 'position')
   redis.call('HSET', key, 'identity', identity)
+  redis.call('HSETNX', key, 'begun_ms', ARGV[3])
 end
 local kept = redis.call('HMGET', key, 'position', 'watermark_us', 'generation', 'reissue', 'serial', 'applied_ms')
 return {epoch, redis.call('HLEN', key), kept[1], kept[2], kept[3], kept[4], kept[5], kept[6]}
@@ -106,8 +111,9 @@ class PartitionState:
     async def claim(self, identity: TopicIdentity, now: datetime) -> Claim:
         """Takes the partition: from here on, whoever held it before can write nothing more."""
         moment = int(now.timestamp() * 1000)
+        begun = moment - _BEFORE_FIRST_CLAIM_MS
         answer: list[Any] = await self._patiently(
-            lambda: self._client.eval(_CLAIM, 1, self._name, str(identity), str(moment))
+            lambda: self._client.eval(_CLAIM, 1, self._name, str(identity), str(moment), str(begun))
         )
         epoch, fields, position, watermark, generation, reissue, serial, applied = (
             None if one is None else int(one) for one in answer
