@@ -26,7 +26,7 @@ FEED_BATCHES = Counter(
 )
 FEED_ROWS = Counter(
     "ringback_feed_rows_total",
-    "Rows that came over HTTP or from a file: accepted, refused, or unacknowledged by the broker.",
+    "Rows that came over HTTP: accepted, refused, or unacknowledged by the broker.",
     ["result"],
     registry=REGISTRY,
 )
@@ -80,7 +80,7 @@ DETECTION_LAG = Gauge(
     "Records of the transactions topic that detection has not judged yet.",
     ["partition"],
     registry=REGISTRY,
-    multiprocess_mode="mostrecent",
+    multiprocess_mode="livemostrecent",
 )
 
 # --- history and read models ----------------------------------------------------------------------------------------
@@ -99,7 +99,7 @@ READ_MODEL_LAG = Gauge(
     "Events of the history that a read model has not applied yet.",
     ["read_model"],
     registry=REGISTRY,
-    multiprocess_mode="mostrecent",
+    multiprocess_mode="livemostrecent",
 )
 
 # --- outreach -------------------------------------------------------------------------------------------------------

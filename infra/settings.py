@@ -58,6 +58,9 @@ class Settings(BaseSettings):
     public_url: str | None = Field(
         default=None, description="How the outside reaches the web process (webhook signatures cover it); no slash."
     )
+    http_requests_per_s: float = Field(
+        default=200.0, gt=0, description="Requests a second that one caller may make, twice as many at once; then 429."
+    )
     feed_key: SecretStr | None = Field(default=None, description="Bearer key with the scope `feed`.")
     master_key: SecretStr | None = Field(
         default=None, description="Base64 of 32 bytes: wraps the customers' keys, signs sessions and look-ups."

@@ -130,7 +130,13 @@ class _Passage:
         wait_s = self._entrance.rate.take(self._caller())
         if wait_s:
             await self._answer(
-                Problem(429, "too-many-requests", "Too many requests", headers={"Retry-After": str(wait_s)})
+                Problem(
+                    429,
+                    "too-many-requests",
+                    "Too many requests",
+                    f"again after {wait_s} s, nothing of this one was done; send fewer and larger batches",
+                    headers={"Retry-After": str(wait_s)},
+                )
             )
             return
         limit = self._entrance.body_limit(self._scope["path"])
@@ -155,7 +161,9 @@ class _Passage:
         if digest in self._entrance.keys:  # a stranger's key is no way to a bucket of one's own
             return digest
         client = self._scope.get("client")
-        return client[0] if client else ""
+        address = client[0] if client else ""
+        # Behind a proxy the phone network and the operators may share an address: neither takes the other's rate.
+        return f"{address} webhooks" if self._scope["path"].startswith("/webhooks/") else address
 
     async def _bounded_receive(self) -> Message:
         if self._body_read:
@@ -216,4 +224,4 @@ class _Passage:
 
 
 def _too_long(limit: int) -> Problem:
-    return Problem(413, "too-large", "The request is too large", f"at most {limit} bytes")
+    return Problem(413, "too-large", "The request is too large", f"at most {limit} bytes; nothing of it was taken")

@@ -9,14 +9,15 @@ import pytest
 from infra.settings import Settings
 from streams.rate import RateLimit
 from streams.topics import ensure_topics
-from streams.web import create_app, open_services
+from streams.web import create_app, open_base, open_services
 
 
 @pytest.fixture
 async def web(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     await asyncio.to_thread(ensure_topics, settings.kafka_servers or "", settings)
     async with (
-        open_services(settings) as services,
+        open_base(settings) as base,
+        open_services(base) as services,
         httpx.AsyncClient(transport=httpx.ASGITransport(create_app(services)), base_url="http://web.test") as client,
     ):
         yield client
@@ -58,7 +59,8 @@ async def test_a_body_beyond_its_routes_limit_is_refused_as_a_problem(web: httpx
 async def test_readiness_names_what_is_away(settings: Settings, free_port: int) -> None:
     without = settings.model_copy(update={"kafka_servers": f"127.0.0.1:{free_port}"})
     async with (
-        open_services(without) as services,
+        open_base(without) as base,
+        open_services(base) as services,
         httpx.AsyncClient(transport=httpx.ASGITransport(create_app(services)), base_url="http://web.test") as client,
     ):
         answer = await client.get("/readyz")
