@@ -2,34 +2,31 @@
 
 import asyncio
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 from time import monotonic
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final
 
-import httpx
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from infra.cli.connected import connected_settings
+from infra.cli.keys import with_keys
 from infra.cli.screen import harmless
 from infra.clock import utc_now
 from infra.settings import Settings
-from streams.errors import BrokerAway, StreamsError
+from streams.errors import StreamsError
 from streams.feed.batch import ROWS_AT_MOST
 from streams.feed.files import FileRow, read_file
-from streams.feed.refused import Origin, refusal_message
-from streams.feed.rows import Bad, Good
-from streams.producer import Outgoing, Producer
-from streams.topics import TRANSACTIONS, TRANSACTIONS_REFUSED, ensure_topics
+from streams.feed.rows import Bad
+from streams.feed.ways import IntoTopic, OverHttp, Way
 
 BATCH: Final = 1_000
 SHOWN_AT_MOST: Final = 50
-HTTP_WITHIN_S: Final = 60.0
 
 
 class Entrance(StrEnum):
@@ -39,78 +36,35 @@ class Entrance(StrEnum):
     HTTP = "http"
 
 
-class _Way:
-    """Sends batches of good rows; sets bad ones aside."""
-
-    def __init__(self, settings: Settings, to: Entrance, name: str) -> None:
-        self._settings, self._to, self._name = settings, to, name
-
-    async def __aenter__(self) -> Self:
-        servers = self._settings.kafka_servers or ""
-        await asyncio.to_thread(ensure_topics, servers, self._settings)
-        self._producer = await Producer(servers, client_id="ringback-feed").start()
-        key = self._settings.feed_key.get_secret_value() if self._settings.feed_key else ""
-        self._http = httpx.AsyncClient(
-            base_url=self._settings.web_url, headers={"Authorization": f"Bearer {key}"}, timeout=HTTP_WITHIN_S
-        )
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._http.aclose()
-        await self._producer.stop()
-
-    async def send(self, rows: Sequence[FileRow]) -> int:
-        good = [each.row for each in rows if isinstance(each.row, Good)]
-        bad = [
-            Outgoing(
-                TRANSACTIONS_REFUSED,
-                None,
-                refusal_message(
-                    each.row.raw,
-                    reason=each.row.reason,
-                    detail=each.row.detail,
-                    origin=Origin(kind="file", name=self._name, row=each.line),
-                    refused_at=utc_now(),
-                ),
-            )
-            for each in rows
-            if isinstance(each.row, Bad)
-        ]
-        if self._to is Entrance.HTTP and good:
-            await self._post(good)
-            good_messages = []
-        else:
-            good_messages = [Outgoing(TRANSACTIONS, row.card_id, row.raw) for row in good]
-        for outcome in await self._producer.send_all([*good_messages, *bad]):
-            if isinstance(outcome, StreamsError):
-                raise outcome
-        return len(good)
-
-    async def _post(self, rows: Sequence[Good]) -> None:
-        try:
-            answer = await self._http.post(
-                "/v1/transactions",
-                content=b"\n".join(row.raw for row in rows),
-                headers={"Content-Type": "application/x-ndjson"},
-            )
-        except httpx.TransportError as error:
-            raise BrokerAway(f"{self._settings.web_url} does not answer: {type(error).__name__}") from error
-        if answer.status_code != httpx.codes.ACCEPTED:
-            raise BrokerAway(f"the feed answered {answer.status_code}; send the file again, that is harmless")
-
-
 def feed(
-    file: Annotated[Path, typer.Argument(help="NDJSON, or CSV by its ending.", exists=True, dir_okay=False)],
-    rate: Annotated[float | None, typer.Option(min=0.001, help="Rows a second; none: as fast as it goes.")] = None,
-    to: Annotated[Entrance, typer.Option(help="Into the topic, or through POST /v1/transactions.")] = Entrance.KAFKA,
-    as_json: Annotated[bool, typer.Option("--json", help="The outcome as JSON, for scripts.")] = False,  # noqa: FBT002 - a flag
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="Transactions as NDJSON; or as CSV, by its ending, with the contract's fields as columns.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ],
+    *,
+    rate: Annotated[
+        float | None, typer.Option(metavar="N", min=0.001, help="Rows a second; without it, as fast as it goes.")
+    ] = None,
+    to: Annotated[
+        Entrance,
+        typer.Option(
+            help="Into the topic (RINGBACK_KAFKA_SERVERS), or over HTTP (RINGBACK_PUBLIC_URL, RINGBACK_FEED_KEY)."
+        ),
+    ] = Entrance.KAFKA,
+    as_json: Annotated[bool, typer.Option("--json", help="The outcome as JSON, for scripts.")] = False,
 ) -> None:
-    """Replays a file of transactions into the feed. Sending a file again is harmless.
+    """Replays a file of transactions into the feed.
 
-    Exit code 1 where rows were refused: they are listed by line, and kept in `transactions-refused`.
+    Sending a file again is harmless. Exit code 1 where rows were refused: they are listed by line, and kept in
+    `transactions-refused`.
     """
-    outcome = asyncio.run(_replay(connected_settings(), file, rate, to, quiet=as_json))
     console = Console()
+    outcome = asyncio.run(_replay(_settings(to), file, rate, to, quiet=as_json))
     if as_json:
         console.print_json(json.dumps(outcome))
     else:
@@ -119,29 +73,52 @@ def feed(
         raise typer.Exit(1)
 
 
+def _settings(to: Entrance) -> Settings:
+    """The settings of that way, and no more: whoever feeds over HTTP need not know the site's servers."""
+    read = Settings()
+    if to is Entrance.HTTP or read.kafka_servers:
+        return with_keys(read, generate=False)
+    return connected_settings(read)
+
+
 async def _replay(settings: Settings, file: Path, rate: float | None, to: Entrance, *, quiet: bool) -> dict[str, Any]:
-    accepted = 0
-    refused: list[dict[str, Any]] = []
-    size = _batch_size(rate)
+    done = 0
+    refused: list[FileRow] = []
     rows = read_file(file, allow_card_numbers=settings.allow_card_numbers)
+    total = await asyncio.to_thread(_count_lines, file)
     begun_s = monotonic()
-    async with _Way(settings, to, file.name) as way:
-        with _progress(quiet=quiet) as progress:
-            bar = progress.add_task("rows", total=await asyncio.to_thread(_count_lines, file))
-            for batch in _batches(rows, size):
-                accepted += await way.send(batch)
-                refused += [
-                    {"line": each.line, "reason": each.row.reason, "detail": each.row.detail}
-                    for each in batch
-                    if isinstance(each.row, Bad)
-                ]
-                progress.update(bar, completed=accepted + len(refused))
+    with _progress(quiet=quiet) as progress:
+        bar = progress.add_task("rows", total=total)
+
+        def waiting(why: str, pause_s: float) -> None:
+            progress.console.print(f"not taken ({harmless(why)}); again in {pause_s:g} s", markup=False, soft_wrap=True)
+
+        way: Way = (
+            OverHttp(settings, file.name, waiting=waiting)
+            if to is Entrance.HTTP
+            else IntoTopic(settings, file.name, clock=utc_now)
+        )
+        async with way:
+            for batch in _batches(rows, _batch_size(rate)):
+                try:
+                    refused += await way.send(batch)
+                except StreamsError as error:
+                    raise StreamsError(f"{error} (the rows before line {batch[0].line} are in)") from error
+                done += len(batch)
+                progress.update(bar, completed=done)
                 if rate:
-                    ahead_s = (accepted + len(refused)) / rate - (monotonic() - begun_s)
-                    await asyncio.sleep(max(0.0, ahead_s))
-            progress.update(bar, total=accepted + len(refused))
-    elapsed_s = monotonic() - begun_s
-    return {"accepted": accepted, "refused": len(refused), "elapsed_s": round(elapsed_s, 3), "refusals": refused}
+                    await asyncio.sleep(max(0.0, done / rate - (monotonic() - begun_s)))
+        progress.update(bar, total=done)
+    return {
+        "accepted": done - len(refused),
+        "refused": len(refused),
+        "elapsed_s": round(monotonic() - begun_s, 3),
+        "refusals": [
+            {"line": each.line, "reason": each.row.reason, "detail": each.row.detail}
+            for each in refused
+            if isinstance(each.row, Bad)
+        ],
+    }
 
 
 def _batch_size(rate: float | None) -> int:

@@ -52,7 +52,7 @@ def unpack(body: bytes, encoding: str, *, limit: int = BYTES_AT_MOST) -> bytes:
     elif encoding == "zstd":
         unpacked = _unzstd(body, limit)
     else:
-        raise Unpackable(f"content encoding {encoding[:20]!r} is not gzip, zstd or identity")
+        raise Unpackable(f"the content encoding {encoding[:20]!r} is none of gzip, zstd and identity")
     if len(unpacked) > limit:
         raise TooLarge(f"more than {limit} bytes unpacked")
     return unpacked
@@ -67,13 +67,13 @@ def _gunzip(body: bytes, limit: int) -> bytes:
         try:
             part = stream.decompress(rest, limit + 1 - held)
         except zlib.error as error:
-            raise Unpackable(f"gzip: {error}") from error
+            raise Unpackable("the body is not gzip, or was damaged on its way") from error
         parts.append(part)
         held += len(part)
         if held > limit:
             break
         if not stream.eof:
-            raise Unpackable("gzip: cut off")
+            raise Unpackable("the gzip body is cut off")
         rest = stream.unused_data
     return b"".join(parts)
 
@@ -88,7 +88,7 @@ def _unzstd(body: bytes, limit: int) -> bytes:
                 parts.append(part)
                 held += len(part)
     except zstandard.ZstdError as error:
-        raise Unpackable(f"zstd: {error}") from error
+        raise Unpackable("the body is not zstd, is cut off, or was damaged on its way") from error
     return b"".join(parts)
 
 

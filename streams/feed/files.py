@@ -1,19 +1,33 @@
 """Transactions from a file: NDJSON, or CSV whose columns are the contract's fields (``merchant.city``, …).
 
+CSV is separated by commas, semicolons or tabs, whichever the first line has most of; the names of columns may be in
+capitals; columns that the contract does not know are kept as unknown fields. An amount has a decimal point whatever
+separates the cells: a comma may stand for thousands, and is refused.
+
 Every row is read by itself. What cannot be read is named by its line, and does not stop what follows.
 """
 
 import csv
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from rules.transaction import Merchant, Transaction
 from streams.feed.rows import Bad, Good, read_row
 
 _NUMBERS: Final = frozenset({"location.lat", "location.lon", "location.radius_km"})
 _BOOLEANS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+_REQUIRED: Final = ("transaction_id", "card_id", "occurred_at", "amount", "currency", "channel", "entry_mode")
+_KNOWN: Final = frozenset(
+    {*Transaction.__struct_fields__, *(f"merchant.{name}" for name in Merchant.__struct_fields__), *_NUMBERS}
+)
+_SEPARATORS: Final = (",", ";", "\t")
+_MARK: Final = b"\xef\xbb\xbf"
+"""What some programs write before UTF-8."""
+
 _FIELD_AT_MOST: Final = 128 * 1024
 
 
@@ -44,18 +58,29 @@ def read_file(path: Path, *, allow_card_numbers: bool = False) -> Iterator[FileR
 
 def _lines(file: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
     for number, line in enumerate(file, start=1):
-        if stripped := line.strip(b" \t\r\n"):
+        if stripped := (line.removeprefix(_MARK) if number == 1 else line).strip(b" \t\r\n"):
             yield number, stripped
 
 
 def _csv_rows(file: Iterable[bytes]) -> Iterator[tuple[int, bytes | Bad]]:
     csv.field_size_limit(_FIELD_AT_MOST)
     # One character a byte: a row that is no UTF-8 is refused by itself, and the ones behind it are still read.
-    reader = csv.reader((line.decode("latin-1") for line in file), strict=True)
-    columns = [name.strip().removeprefix("\u00ef\u00bb\u00bf") for name in next(reader, [])]
-    missing = {"transaction_id", "card_id", "occurred_at"} - set(columns)
+    lines = iter(line.decode("latin-1") for line in file)
+    head = next(lines, "").removeprefix(_MARK.decode("latin-1"))
+    separator = max(_SEPARATORS, key=head.count)
+    reader = csv.reader(chain([head], lines), delimiter=separator, strict=True)
+    try:
+        columns = [name.strip().lower() for name in next(reader, [])]
+    except csv.Error as error:
+        raise NotATransactionFileError(f"the first line is no CSV: {error}") from error
+    missing = [name for name in _REQUIRED if name not in columns]
     if missing:
-        raise NotATransactionFileError(f"the first line names no column {', '.join(sorted(missing))}")
+        raise NotATransactionFileError(
+            f"the first line of a CSV file names its columns, as the contract names its fields (merchant.city for what"
+            f" is inside of merchant); it does not name {', '.join(missing)}"
+        )
+    if twice := sorted({name for name in columns if name and columns.count(name) > 1} & _KNOWN):
+        raise NotATransactionFileError(f"the first line names {', '.join(twice)} twice")
     while True:
         line = reader.line_num + 1
         try:

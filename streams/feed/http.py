@@ -100,12 +100,21 @@ def authorise(request: Request, feed_key: str | None) -> None:
     scheme, _, shown = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not shown:
         raise Problem(
-            401, "unauthenticated", "A bearer key is required", headers={"WWW-Authenticate": 'Bearer realm="feed"'}
+            401,
+            "unauthenticated",
+            "A bearer key is required",
+            "send the header Authorization: Bearer KEY; KEY is the setting feed_key",
+            headers={"WWW-Authenticate": 'Bearer realm="feed"'},
         )
     if not feed_key:
         raise Problem(403, "no-feed-key", "No key has the scope feed", "the setting feed_key is not set")
     if not hmac.compare_digest(sha256(shown.strip().encode()).digest(), sha256(feed_key.encode()).digest()):
-        raise Problem(403, "wrong-key", "This key does not have the scope feed")
+        raise Problem(
+            403,
+            "wrong-key",
+            "This key does not have the scope feed",
+            "compare it with the setting feed_key of the site",
+        )
 
 
 def _form(request: Request) -> Form:
@@ -115,7 +124,7 @@ def _form(request: Request) -> Form:
             415,
             "unsupported-media-type",
             "The content type is not one of ours",
-            "application/json or application/x-ndjson",
+            f"{media[:40]!r} came; send application/json (an array) or application/x-ndjson (one object a line)",
         )
     return _FORMS[media]
 
@@ -139,7 +148,9 @@ def _read(body: bytes, encoding: str, form: Form, *, allow_card_numbers: bool) -
     try:
         rows = split(unpack(body, encoding), form)
     except TooLarge as error:
-        raise Problem(413, "too-large", "The batch is too large", str(error)) from error
+        raise Problem(
+            413, "too-large", "The batch is too large", f"{error}; none was taken; send it in several batches"
+        ) from error
     except Unpackable as error:
         known = encoding in {"gzip", "x-gzip", "zstd"}
         raise Problem(
@@ -202,12 +213,16 @@ def _response(answer: Answer, request_id: str) -> JSONResponse:
             503,
             "broker-away",
             "The broker did not take everything",
-            "send the batch again; that is harmless",
+            "send the whole batch again; what has been taken already is not counted twice",
             extra=document,
             headers={"Retry-After": str(RETRY_AFTER_S)},
         )
     if not answer.accepted:
-        detail = "the batch has no rows" if not answer.results else "every row was refused"
+        detail = (
+            "every row was refused: results says of each row why; all are kept in transactions-refused"
+            if answer.results
+            else "the batch has no rows"
+        )
         raise Problem(422, "no-good-row", "No row is a transaction", detail, extra=document)
     return JSONResponse(document, status_code=202)
 

@@ -79,5 +79,40 @@ def test_a_csv_file_without_the_columns_says_which_are_missing(tmp_path: Path) -
     path = tmp_path / "rows.csv"
     path.write_text("a,b\n1,2\n")
 
-    with pytest.raises(NotATransactionFileError, match="card_id, occurred_at, transaction_id"):
+    with pytest.raises(NotATransactionFileError, match="transaction_id, card_id, occurred_at, amount"):
         list(read_file(path))
+
+
+def test_a_banks_export_with_semicolons_capitals_a_mark_and_columns_of_its_own_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "export.CSV"
+    path.write_text(
+        "Transaction_ID;CARD_ID;OCCURRED_AT;AMOUNT;CURRENCY;CHANNEL;ENTRY_MODE;MERCHANT.NAME;BRANCH\r\n"
+        't-1;card-1;2026-03-14T10:00:00+07:00;4.50;EUR;card_present;chip;"Café ""Noir""; Lda";0042\r\n'
+        "t-2;card-1;2026-03-14T10:00:00+07:00;4,50;EUR;card_present;chip;Shop;0042\r\n"
+        't-3;card-1;2026-03-14T10:00:00+07:00;4.50;EUR;card_present;chip;"two\r\nlines";0042\r\n'
+        "t-4;card-1;14.03.2026 10:00;4.50;EUR;card_present;chip;Shop;0042\r\n",
+        encoding="utf-8-sig",
+        newline="",
+    )
+
+    rows = list(read_file(path))
+
+    assert said(rows) == [(2, "good"), (3, "wrong_value"), (4, "good"), (6, "wrong_value")]
+    document = json.loads(rows[0].row.raw)
+    assert document["merchant"] == {"name": 'Café "Noir"; Lda'}
+    assert document["branch"] == "0042"
+
+
+def test_a_csv_file_without_a_required_column_is_refused_as_a_whole(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("transaction_id,card_id,occurred_at,currency\nt-1,card-1,2026-03-14T10:00:00Z,USD\n")
+
+    with pytest.raises(NotATransactionFileError, match="does not name amount, channel, entry_mode"):
+        list(read_file(path))
+
+
+def test_a_mark_before_the_first_line_is_no_part_of_it(tmp_path: Path, row: Row) -> None:
+    path = tmp_path / "rows.ndjson"
+    path.write_text(json.dumps(row(1)), encoding="utf-8-sig")
+
+    assert said(list(read_file(path))) == [(1, "good")]
