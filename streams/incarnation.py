@@ -1,12 +1,12 @@
 """Work that is worth something only as long as a topic is the same: done anew when the topic has been made anew."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 import structlog
 
+from infra.history.cancellation import end
 from infra.settings import Settings
 from streams.errors import BrokerAway, TopicMissing
 from streams.topics import TopicIdentity, ensure_topics, topic_identity
@@ -42,9 +42,7 @@ async def per_incarnation(settings: Settings, topic: str, work: Callable[[TopicI
                     return await working
             log.warning("topic was made anew", topic=topic)
         finally:
-            working.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await working
+            await end(working)
 
 
 async def _same(servers: str, topic: str, identity: TopicIdentity) -> bool:

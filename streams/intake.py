@@ -7,7 +7,6 @@ because whatever the handler does is recognised by its ids.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Self
@@ -18,6 +17,7 @@ import structlog
 from confluent_kafka import KafkaException
 
 from infra.clock import Clock
+from infra.history.cancellation import end
 from infra.history.event import derived_id
 from infra.metrics import MESSAGES_REFUSED
 from infra.settings import Settings
@@ -137,9 +137,7 @@ class Intake:
                         await consumer.commit(messages)
             await watch
         finally:
-            watch.cancel()
-            with contextlib.suppress(asyncio.CancelledError, _Replaced):
-                await watch
+            await end(watch)
 
     async def _watch(self, identities: Mapping[str, TopicIdentity]) -> None:
         while True:

@@ -7,10 +7,11 @@ says nothing to its server any more) within ten seconds.
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import psycopg
 
+from infra.history.cancellation import Cancellation, end
 from infra.history.errors import Unavailable
 
 _RETRY_S = 0.25
@@ -54,6 +55,7 @@ async def leading(postgres_url: str, name: str) -> AsyncIterator[Leadership]:
     lock_id = int.from_bytes(hashlib.sha256(f"ringback.lead.{name}".encode()).digest()[:8], "big", signed=True)
     leadership = Leadership(name)
     conn: psycopg.AsyncConnection | None = None
+    cancellation = Cancellation()
     try:
         conn = await psycopg.AsyncConnection.connect(
             postgres_url,
@@ -63,20 +65,22 @@ async def leading(postgres_url: str, name: str) -> AsyncIterator[Leadership]:
         )
         while not await _taken(conn, lock_id):  # noqa: ASYNC110 -- another process is waited for, not a task
             await asyncio.sleep(_RETRY_S)
+        cancellation.check()
     except BaseException as error:
         if conn is not None:
             await conn.close()
         if isinstance(error, psycopg.Error):
+            cancellation.check()
             raise Unavailable(f"PostgreSQL is away, nobody can lead {name}: {error}") from error
         raise
     beat = asyncio.create_task(leadership._beat(conn), name=f"lead-{name}")  # noqa: SLF001 -- the two are one concept
     try:
         yield leadership
     finally:
-        beat.cancel()
-        with suppress(asyncio.CancelledError):
-            await beat
-        await conn.close()
+        try:
+            await end(beat)
+        finally:
+            await conn.close()
 
 
 async def _taken(conn: psycopg.AsyncConnection, lock_id: int) -> bool:

@@ -11,6 +11,7 @@ from typing import Protocol, runtime_checkable
 import structlog
 from psycopg import sql
 
+from infra.history.cancellation import Cancellation
 from infra.history.errors import CheckpointMoved, HistoryError, Unavailable
 from infra.history.event import Event, Recorded
 from infra.history.leadership import Leadership, leading
@@ -68,17 +69,20 @@ class ProjectionRunner:
         A projection that fails is logged and tried again, ever more rarely; the others go on.
         """
         name = "projections." + ",".join(sorted(projection.name for projection in self._projections))
+        cancellation = Cancellation()
         while True:
             try:
                 async with leading(self._history.postgres_url, name) as leadership, asyncio.TaskGroup() as tasks:
                     for projection in self._projections:
                         tasks.create_task(self._keep_up(projection, leadership), name=f"projection-{projection.name}")
             except* Unavailable as away:
-                log.warning("projections wait for PostgreSQL", error=str(away.exceptions[0]))
+                log.warning("projections wait for PostgreSQL", error=type(away.exceptions[0]).__name__)
+            cancellation.check()
             await asyncio.sleep(_RETRY_S)
 
     async def _keep_up(self, projection: Projection, leadership: Leadership) -> None:
         retry_s = _RETRY_S
+        cancellation = Cancellation()
         while True:
             leadership.check()
             try:
@@ -96,10 +100,12 @@ class ProjectionRunner:
             except Unavailable:
                 raise
             except CheckpointMoved as moved:
+                cancellation.check()
                 log.warning(
                     "projection moved by another, goes on from there", projection=projection.name, why=str(moved)
                 )
             except Exception as error:  # noqa: BLE001 -- one wrong read model must not stop the others: logged, retried
+                cancellation.check()
                 # Neither its message nor a trace: a database's error may quote personal data.
                 log.error(  # noqa: TRY400
                     "projection failed", projection=projection.name, error=type(error).__name__, retry_s=retry_s

@@ -17,6 +17,7 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
 from infra.clock import Clock
 from infra.history.appending import Batch
+from infra.history.cancellation import Cancellation
 from infra.history.canonical import COLUMNS, StoredEvent
 from infra.history.errors import Unavailable
 from infra.history.event import Event, Recorded
@@ -214,14 +215,19 @@ class History:
         Raises:
             Unavailable: PostgreSQL is away, or went away meanwhile; whether the block was committed is then not known.
         """
+        cancellation = Cancellation()
         try:
             async with self.pool.connection() as conn, conn.transaction():
+                cancellation.check()
                 yield conn
+                cancellation.check()
         except _AWAY as error:
+            cancellation.check()  # it may end as the connection's error, and whoever tries again would live on
             # After a restart of the server all idle connections are dead: the pool looks, so that the next try is good.
             with suppress(*_AWAY, asyncio.TimeoutError):
                 await self.pool.check()
             raise Unavailable(f"PostgreSQL is away: {error}") from error
+        cancellation.check()
 
 
 def _selection(after: int, limit: int, types: Collection[str] | None) -> tuple[str, tuple[Any, ...]]:

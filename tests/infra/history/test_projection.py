@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+import psycopg
 import pytest
 
 from infra.history.errors import CheckpointMoved
@@ -32,6 +33,23 @@ class Totals:
                 " ON CONFLICT (stream) DO UPDATE SET total = t.total + excluded.total, events = t.events + 1",
                 (recorded.stream, recorded.event.number * self.factor),
             )
+
+
+class Deaf(Totals):
+    """Loses its cancellation, as ``asyncio.wait_for`` did before Python 3.12, and then fails or goes on."""
+
+    def __init__(self, failure: Exception | None) -> None:
+        super().__init__()
+        self.failure = failure
+        self.applying = asyncio.Event()
+
+    async def apply(self, conn: Connection, recorded: Recorded[Event]) -> None:
+        self.applying.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(3600)
+        if self.failure is not None:
+            raise self.failure
+        await super().apply(conn, recorded)
 
 
 class Broken(Totals):
@@ -128,3 +146,29 @@ async def test_a_runner_that_was_overtaken_applies_nothing(history: History, not
     with pytest.raises(CheckpointMoved):
         await step(history, projection, position)
     assert await rows(history) == [("count-1", 1, 1)]
+
+
+async def test_a_runner_ends_whenever_it_is_cancelled(history: History, note: Make) -> None:
+    await count(history, note, *range(4))
+    for moment in range(120):
+        async with history.transaction() as conn:  # as at its first start: connecting, leading and making tables
+            await conn.execute("UPDATE views.checkpoints SET version = 0")
+        task = asyncio.create_task(ProjectionRunner(history, [Totals(), Broken()]).run())
+        await asyncio.sleep(moment / 1500)
+        task.cancel()
+        await asyncio.wait([task], timeout=10)
+        assert task.cancelled(), f"it lives on after it was cancelled {moment / 1.5:.1f} ms after its start"
+
+
+@pytest.mark.parametrize("failure", [None, LookupError("no"), psycopg.OperationalError("the query was canceled")])
+async def test_a_runner_ends_though_its_cancellation_is_lost_on_the_way(
+    history: History, note: Make, failure: Exception | None
+) -> None:
+    await count(history, note, 1)
+    deaf = Deaf(failure)
+    task = asyncio.create_task(ProjectionRunner(history, [deaf]).run())
+    async with asyncio.timeout(15):
+        await deaf.applying.wait()
+    task.cancel()
+    await asyncio.wait([task], timeout=10)
+    assert task.cancelled()

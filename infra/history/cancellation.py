@@ -1,0 +1,41 @@
+"""Noticing a cancellation that was swallowed on the way.
+
+Before Python 3.12 ``asyncio.wait_for`` loses a cancellation that comes in the moment in which what is waited for is
+there (https://github.com/python/cpython/issues/86296), and psycopg and its pool wait through it; a ``TaskGroup`` before
+3.13 drops one when a child fails at the same time. Whoever goes round in a loop would then never end.
+"""
+
+import asyncio
+
+
+class Cancellation:
+    """Remembers how often the running task had been told to end, when this was made."""
+
+    def __init__(self) -> None:
+        self._task = asyncio.current_task()
+        self._before = self._task.cancelling() if self._task is not None else 0
+
+    @property
+    def requested(self) -> bool:
+        """Whether the task has been told to end since."""
+        return self._task is not None and self._task.cancelling() > self._before
+
+    def check(self) -> None:
+        """Does nothing unless the task has been told to end since.
+
+        Raises:
+            asyncio.CancelledError: it has, and should.
+        """
+        if self.requested:
+            raise asyncio.CancelledError
+
+
+async def end(*tasks: "asyncio.Task[None] | asyncio.Future[None]") -> None:
+    """Cancels the tasks and waits until they are over, however; what they raise is not raised.
+
+    Raises:
+        asyncio.CancelledError: the caller itself has been told to end meanwhile, and only then.
+    """
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
