@@ -14,6 +14,7 @@ from mode import Service
 from psycopg.errors import UndefinedTable
 
 from infra.clock import Clock, utc_now
+from infra.history.cancellation import Cancellation
 from infra.history.errors import Unavailable
 from infra.history.event import Event, Recorded
 from infra.history.leadership import Leadership, leading
@@ -118,7 +119,7 @@ class Outreach:
             kinds = (DueKind.OUTCOME, DueKind.DELIVERY)
             due = await overdue(conn, self._clock(), patience, kinds=kinds, limit=_DUE_AT_ONCE)
         for row in due:
-            if row.kind == DueKind.OUTCOME:  # by value: the rows hold the kind's text
+            if row.kind is DueKind.OUTCOME:
                 self._settle(row)
             else:
                 self._ask(row)
@@ -168,11 +169,13 @@ class ContactService(Service):
                 await outreach.lanes.stop(_STOP_WITHIN_S)
 
     async def _lead(self, history: History, outreach: Outreach) -> None:
+        cancellation = Cancellation()
         try:
             async with leading(history.postgres_url, NAME) as leadership, asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._follower.run(history), name="contact-follow")
                 tasks.create_task(_watch(outreach, leadership), name="contact-watch")
         except* RETRYABLE as errors:
+            cancellation.check()
             log.warning("outreach waits", error=type(errors.exceptions[0]).__name__)
             await asyncio.sleep(_PAUSE_S)
 

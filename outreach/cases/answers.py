@@ -60,10 +60,19 @@ def deny(draft: Draft, command: DenyPayments) -> None:
 
 
 def wrap_up(draft: Draft, command: WrapUp) -> None:
-    """The operator is done: the task is completed, and the case resolved by what has been said in it."""
+    """The operator is done: the task is completed, and the case resolved by what has been said in it.
+
+    Not while a hold of ours stands: a resolved case is in nobody's queue, and her card would stay held for ever. An
+    answer ends the hold (released, or followed by the block); without one the operator gives the task back, and
+    somebody goes on trying.
+    """
     if draft.state.task is None and draft.state.wrapped_up_by == command.operator:
         return
     require_holder(draft, command.operator)
+    held = [card for card in draft.state.cards if draft.state.held(card) and not draft.state.ever("block", card)]
+    if held:
+        why = "the card is on hold and nobody has said whose the payments were: say so, or return the task to the queue"
+        raise Refused("unanswered", why)
     draft.add(e.WrappedUp(operator=command.operator, topics=command.topics, note=command.note))
     complete(draft, command.operator)
     state = draft.state

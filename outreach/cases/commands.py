@@ -82,7 +82,10 @@ class DenyPayments(Struct, frozen=True, kw_only=True):
 
 
 class WrapUp(Struct, frozen=True, kw_only=True):
-    """The operator has noted what the contact was about, and is done with the task."""
+    """The operator has noted what the contact was about, and is done with the task.
+
+    Refused as ``unanswered`` while the card is held and not blocked: then `ReturnTask` keeps the case in the queue.
+    """
 
     operator: str
     topics: list[str]

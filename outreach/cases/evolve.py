@@ -19,6 +19,8 @@ DELIVERED = frozenset({"delivered", "read"})
 """Delivery states after which nothing bad that is reported later counts."""
 LOST = frozenset({"undelivered", "failed"})
 """Delivery states that say that it will not arrive."""
+ENDED = frozenset({"delivered", "undelivered"})
+"""What a contact's status is after a last delivery state: an outcome that is recorded later does not undo it."""
 
 
 def evolve(state: CaseState, event: Event) -> CaseState:
@@ -180,17 +182,24 @@ def _contact_intended(state: CaseState, event: e.ContactIntended) -> CaseState:
 
 @_on(e.ContactAccepted)
 def _contact_accepted(state: CaseState, event: e.ContactAccepted) -> CaseState:
-    return _with_contact(state, event.contact_id, status="accepted", provider_id=event.provider_id)
+    # Callbacks may come before the provider's answer: what is known of the end is not forgotten again.
+    contact = state.contacts.get(event.contact_id)
+    status = contact.status if contact is not None and contact.status in ENDED else "accepted"
+    return _with_contact(state, event.contact_id, status=status, provider_id=event.provider_id)
 
 
 @_on(e.ContactUnknown)
 def _contact_unknown(state: CaseState, event: e.ContactUnknown) -> CaseState:
-    return _with_contact(state, event.contact_id, status="unknown")
+    contact = state.contacts.get(event.contact_id)
+    known = contact is not None and contact.status in {"accepted", *ENDED}
+    return state if known else _with_contact(state, event.contact_id, status="unknown")
 
 
 @_on(e.ContactFailed)
 def _contact_failed(state: CaseState, event: e.ContactFailed) -> CaseState:
-    return _with_contact(state, event.contact_id, status="failed")
+    contact = state.contacts.get(event.contact_id)
+    ended = contact is not None and contact.status in ENDED
+    return state if ended else _with_contact(state, event.contact_id, status="failed")
 
 
 @_on(e.DeliveryReported)

@@ -116,6 +116,11 @@ class CaseState(Struct, frozen=True, kw_only=True):
         return tuple(alert for alert in self.alerts.values() if not alert.withdrawn)
 
     @property
+    def cards(self) -> tuple[str, ...]:
+        """The cards of all its alerts, in the order in which they came."""
+        return tuple(dict.fromkeys(alert.card_id for alert in self.alerts.values()))
+
+    @property
     def suspects(self) -> frozenset[str]:
         """The transactions of the standing alerts."""
         return frozenset(alert.suspect for alert in self.standing)

@@ -220,8 +220,32 @@ def test_an_answer_may_come_by_reply_as_a_command(story: Story) -> None:
     assert "case.resolved genuine" in names(other.when(confirm("paris-1", by="reply", operator="")))
 
 
-def test_wrapping_up_without_an_answer_says_so(story: Story) -> None:
-    assert names(story.taken().when(wrap_up()))[-1] == "case.resolved unanswered"
+def test_a_held_card_without_an_answer_is_not_wrapped_up_but_stays_somebodys_task(story: Story) -> None:
+    with pytest.raises(Refused, match="unanswered"):
+        story.taken().when(wrap_up())
+    story.when(c.ReturnTask(operator="dara", reason="not reached"))
+    assert story.state.task is not None
+    assert not story.state.resolution
+
+
+def test_a_denial_by_reply_is_wrapped_up_only_after_the_operators_word(story: Story) -> None:
+    story.reply("fraud")
+    with pytest.raises(Refused, match="unanswered"):
+        story.taken().when(wrap_up())
+    assert names(story.when(deny("paris-1"), wrap_up()))[-1] == "case.resolved fraud"
+
+
+def test_a_second_held_card_keeps_the_case_open(story: Story) -> None:
+    story.when(received(alert(2, card_id="card-2")))
+    story.taken().when(deny("paris-1"))
+    with pytest.raises(Refused, match="unanswered"):
+        story.when(wrap_up())
+    assert names(story.when(deny("paris-2"), wrap_up()))[-1] == "case.resolved fraud"
+
+
+def test_a_review_that_held_nothing_may_be_wrapped_up_without_an_answer() -> None:
+    story = Story(received(alert(verdict="review"))).taken()
+    assert names(story.when(wrap_up()))[-1] == "case.resolved unanswered"
     assert names(story.reply("genuine"))[1] == "case.task-created read_reply"
 
 

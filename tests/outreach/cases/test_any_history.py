@@ -109,6 +109,38 @@ def test_it_never_does_a_thing_twice(given_commands: list[Command]) -> None:
     assert len({one.step for one in first}) == len(first), "each step of the ladder is taken once"
     assert not set(state.confirmed) & set(state.denied)
     assert state.resolution or state.task is not None, "an open case always has something to do"
+    kept = any(state.held(card) and not state.ever("block", card) for card in CARDS)
+    assert not kept or state.task is not None, "a held card is always somebody's task"
+
+
+outcomes = st.lists(
+    st.sampled_from(
+        [
+            e.ContactAccepted(contact_id="sms", channel="sms", provider_id="SM"),
+            e.ContactUnknown(contact_id="sms", channel="sms", reason="x"),
+            e.ContactFailed(contact_id="sms", channel="sms", code="1", reason="x"),
+            *(
+                e.DeliveryReported(contact_id="sms", provider_id="SM", status=status)
+                for status in ("sent", "delivered", "undelivered", "failed", "read")
+            ),
+        ]
+    )
+)
+
+
+@given(outcomes)
+def test_the_end_of_a_delivery_is_not_forgotten_in_any_order_of_reports(reports: list[Event]) -> None:
+    """Callbacks may come before the provider's own answer, which must not begin the wait for them again."""
+    state = replay([e.ContactRequested(contact_id="sms", channel="sms", purpose="alert", step=1)])
+    reported = set[str]()
+    for report in reports:
+        state = evolve(state, report)
+        status = state.contacts["sms"].status
+        reported |= {report.status} if isinstance(report, e.DeliveryReported) else set()
+        if reported & {"delivered", "read"}:
+            assert status == "delivered"
+        elif reported & {"undelivered", "failed"}:
+            assert status == "undelivered"
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
