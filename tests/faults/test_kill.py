@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 import redis.asyncio
-from confluent_kafka import Consumer, TopicPartition
 
 from infra.history.verify import verify
 from outreach.cases.events import CardActionRequested, CaseOpened, ContactAccepted
-from tests.faults.world import World, batches, impossible_journeys, whole_world
+from tests.faults.world import World, batches, impossible_journeys, read_records, whole_world
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
@@ -85,19 +84,15 @@ async def test_forty_impossible_journeys_are_forty_cases_whoever_is_killed(tmp_p
 async def all_is_judged(world: World) -> None:
     """Waits until detection has stored positions at the end of every partition of the feed."""
     client = redis.asyncio.from_url(world.supervisor.addresses.redis_url)
-    consumer = Consumer({"bootstrap.servers": world.supervisor.addresses.kafka_servers, "group.id": "look-at-ends"})
-    partitions = list(consumer.list_topics("transactions", timeout=10).topics["transactions"].partitions)
+    ends: dict[int, int] = {}
+    for partition, offset, _ in read_records(world.supervisor.addresses.kafka_servers, "transactions"):
+        ends[partition] = max(ends.get(partition, 0), offset + 1)
 
     async def at_the_end() -> bool:
-        for partition in partitions:
-            _, end = consumer.get_watermark_offsets(TopicPartition("transactions", partition), timeout=10)
-            stored = await client.hget(f"{{transactions:{partition}}}", "position")  # type: ignore[misc]  # redis-py's own type is of both worlds
-            if end and int(stored or 0) < end:
-                return False
-        return True
+        stored = {each: int(await client.hget(f"{{transactions:{each}}}", "position") or 0) for each in ends}
+        return all(stored[partition] >= end for partition, end in ends.items())
 
     try:
         await world.until("detection has judged everything", at_the_end)
     finally:
-        consumer.close()
         await client.aclose()

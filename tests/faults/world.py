@@ -158,6 +158,11 @@ def batches(rows: Sequence[dict[str, Any]]) -> list[Sequence[dict[str, Any]]]:
 
 
 def read_topic(servers: str, topic: str) -> list[bytes]:
+    return [value for _, _, value in read_records(servers, topic)]
+
+
+def read_records(servers: str, topic: str) -> list[tuple[int, int, bytes]]:
+    """Partition, offset and value of everything; the embedded broker's own word for where a topic ends is not right."""
     consumer = Consumer(
         {
             "bootstrap.servers": servers,
@@ -171,15 +176,15 @@ def read_topic(servers: str, topic: str) -> list[bytes]:
         partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
         open_ends = set(partitions)
         consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in partitions])
-        values: list[bytes] = []
+        records: list[tuple[int, int, bytes]] = []
         while open_ends:
             message = consumer.poll(20)
             assert message is not None, f"{topic} cannot be read"
             if message.error() is not None:
                 open_ends.discard(message.partition())
             elif (value := message.value()) is not None:
-                values.append(value)
-        return values
+                records.append((message.partition() or 0, message.offset() or 0, value))
+        return records
     finally:
         consumer.close()
 

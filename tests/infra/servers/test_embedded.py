@@ -10,7 +10,8 @@ import psycopg
 import pytest
 import redis
 from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from infra.servers import Addresses, EmbeddedServers, HomeInUse, embedded, from_settings, resolve, running
 from infra.settings import Settings
