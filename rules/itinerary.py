@@ -1,23 +1,22 @@
 """A card's recent sightings: which are believed, and the suspects outside.
 
-What stands is a function of the *set* of sightings in the memory: any order of arrival, any duplicate, any replay
-ends with the same suspects, each against the same sighting.
+What is forgotten of them is the business of ``rules.forgetting``. What stands is a function of the *set* of sightings
+in the memory: any order of arrival, any duplicate, any replay ends with the same suspects, each against the same
+sighting.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from math import ceil
 from typing import Final
 
 import msgspec
 
 from rules.journey import EARTH_RADIUS_KM, FURTHEST_KM, distance_km, fastest_journey
-from rules.memory import Entry, Standing
+from rules.memory import UNCUT, Entry, Order
 from rules.ruleset import RuleSet
 from rules.sighting import NONE, WEAK
 
 _SECOND_US: Final = 1_000_000
-_SAME_PLACE_E7: Final = 100_000
-"""A hundredth of a degree, about a kilometre, is one place."""
-
 _ROOT_OF_TWO: Final = 1.4143
 _KM_PER_DEGREE: Final = EARTH_RADIUS_KM * 0.0174533
 
@@ -37,7 +36,11 @@ class Walk(msgspec.Struct):
 
 
 class Reach:
-    """Whether one sighting can be reached from another under a rule set; the cheap questions are asked first."""
+    """Whether one sighting can be reached from another under a rule set; the cheap questions are asked first.
+
+    Attributes:
+        anywhere_us: in this time one gets anywhere, microseconds.
+    """
 
     def __init__(self, ruleset: RuleSet) -> None:
         self._means = ruleset.means
@@ -45,8 +48,7 @@ class Reach:
         self._allowance_us = ruleset.clock_allowance_s * _SECOND_US
         # a box of this half-width lies within the floor, wherever on the sphere it is
         self._near_e7 = int(ruleset.floor_km / _KM_PER_DEGREE / _ROOT_OF_TWO * 1e7)
-        # in this time one gets anywhere
-        self._anywhere_us = fastest_journey(FURTHEST_KM, ruleset.means).fastest_s * _SECOND_US
+        self.anywhere_us = ceil(fastest_journey(FURTHEST_KM, ruleset.means).fastest_s) * _SECOND_US
 
     def __call__(self, one: Entry, other: Entry) -> bool:
         """Whether nobody can say that the journey between the two was impossible; the order does not matter."""
@@ -54,7 +56,7 @@ class Reach:
         if -near < one.lat_e7 - other.lat_e7 < near and -near < one.lon_e7 - other.lon_e7 < near:
             return True
         time_us = abs(other.at_us - one.at_us) + self._allowance_us
-        if time_us >= self._anywhere_us:
+        if time_us >= self.anywhere_us:
             return True
         distance = self.distance_km(one, other)
         if distance < self._floor_km:
@@ -68,7 +70,7 @@ class Reach:
         return max(0.0, apart - (one.radius_m + other.radius_m) / 1000)
 
 
-def walk(entries: Sequence[Entry], reach: Reach) -> Walk:
+def walk(entries: Sequence[Entry], reach: Reach, cut: Order = UNCUT) -> Walk:
     """Walks the sightings in order of (time, id).
 
     The first trusted one is believed. Each next one can be reached from the last believed one and is believed, or
@@ -78,6 +80,8 @@ def walk(entries: Sequence[Entry], reach: Reach) -> Walk:
     Args:
         entries: ordered.
         reach: of the rule set in force.
+        cut: up to here the walk has been forgotten but for the sighting that was believed last; it stays believed, so
+            that what comes after is judged as if nothing were forgotten.
     """
     repeated = repeats(entries)
     believed: Entry | None = None
@@ -85,9 +89,12 @@ def walk(entries: Sequence[Entry], reach: Reach) -> Walk:
     waiting: list[Entry] = []
     orphans = False
     for entry in entries:
-        if entry.trust == NONE or entry.transaction_id in repeated:
+        if entry.trust == NONE:
             continue
-        orphans = orphans or entry.repeat_of is not None
+        if entry.repeat_of is not None and entry.order > cut:
+            if entry.transaction_id in repeated:
+                continue
+            orphans = True
         if entry.trust == WEAK:
             if believed is not None and not reach(believed, entry):
                 suspects.append((entry, believed))
@@ -130,49 +137,3 @@ def _root(entry: Entry, known: dict[str, Entry]) -> str:
     if entry.repeat_of is None:
         return entry.transaction_id
     return min(passed[passed.index(entry) :], key=lambda each: each.order).transaction_id
-
-
-def trimmed(entries: Sequence[Entry], standing: Iterable[Standing], horizon_us: int, ruleset: RuleSet) -> list[Entry]:
-    """What is still remembered: the newest sightings after the horizon, and what their standing suspects contradict.
-
-    Sightings of one place within ``slot_s`` of the newest of them share one of the ``slots``. What falls out stays out
-    whatever comes after it, so that it does not matter when this is done. A repeat outlives its original as an id only.
-    """
-    kept: list[Entry] = []
-    slots: list[Entry] = []
-    sightings = others = 0
-    full = False
-    for entry in reversed(entries):
-        if entry.at_us < horizon_us:
-            break
-        if entry.trust == NONE:
-            others += 1
-            if others <= ruleset.others:
-                kept.append(entry)
-            continue
-        sightings += 1
-        if not _shares(entry, slots, ruleset.slot_s * _SECOND_US):
-            full = full or len(slots) == ruleset.slots
-            slots.append(entry)
-        full = full or sightings > ruleset.most_sightings
-        if not full:
-            kept.append(entry)
-    ids = {entry.transaction_id for entry in kept}
-    anchors = {each.against.transaction_id for each in standing if each.suspect.transaction_id in ids} - ids
-    kept += [entry for entry in entries if entry.transaction_id in anchors]
-    kept.sort(key=lambda entry: entry.order)
-    orphaned = {name for name, other in repeats(entries).items() if other not in ids | anchors}
-    return [_void(entry) if entry.transaction_id in orphaned else entry for entry in kept]
-
-
-def _void(entry: Entry) -> Entry:
-    return msgspec.structs.replace(entry, trust=NONE, lat_e7=0, lon_e7=0, radius_m=0)
-
-
-def _shares(entry: Entry, slots: Iterable[Entry], within_us: int) -> bool:
-    return any(
-        newest.at_us - entry.at_us <= within_us
-        and abs(newest.lat_e7 - entry.lat_e7) <= _SAME_PLACE_E7
-        and abs(newest.lon_e7 - entry.lon_e7) <= _SAME_PLACE_E7
-        for newest in slots
-    )

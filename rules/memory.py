@@ -4,16 +4,18 @@ The memory holds whole transaction ids, not hashes of them: equal times are orde
 must still name its suspect when the topic that held the record is gone. Merchants and amounts are not here: they are
 read back by ``ref``.
 
-Layout: one byte of version (1), then MessagePack, every struct as an array in the order of its fields::
+Layout, version 2, big endian: version (u8), length of the head (u16), 1 + the index of the last believed entry (u16, 0
+for none), number of entries (u16), the head, the entries. Head and entries are MessagePack, every struct as an array in
+the order of its fields; a head in which everything is as in a new memory is left out::
 
-    [ [entry, ...], recent, {transaction id: [suspect entry, against entry, verdict]}, believed, plain ]
+    head  = [cut, others_cut, past, {transaction id: [suspect entry, against entry, verdict]}, contested, plain]
     entry = [at_us, transaction_id, trust, lat_e7, lon_e7, radius_m, grade, digest, ref, repeat_of]
 
-``recent`` is binary, twelve bytes a payment: seconds since 1970 (u32) and ref (u64), big endian, so that bytes sort by
-time. ``believed`` is an index into the entries, -1 for none. An entry takes some 45 bytes and its id.
+An entry takes some 50 bytes and its id.
 """
 
 from struct import Struct
+from struct import error as StructError  # noqa: N812 - a class under a lower-case name
 from typing import Final, Literal, TypeAlias
 
 import msgspec
@@ -21,14 +23,24 @@ import msgspec
 Verdict: TypeAlias = Literal["alert", "review"]
 Severity: TypeAlias = Literal["low", "medium", "high"]
 
-VERSION: Final = b"\x01"
+VERSION: Final = 2
 FIRST_TRIM: Final = 32
 """A memory with fewer entries than this is not trimmed on the quick path."""
 
 RECENT: Final = Struct(">IQ")
-"""One of the last payments: seconds and ref."""
+"""One of the last payments, big endian: seconds since 1970 (u32) and ref (u64)."""
 
-_ARRAY_OF_FIVE: Final = b"\x95"
+MOST_RECENT: Final = 10
+_SECOND_US: Final = 1_000_000
+_LATEST_S: Final = 2**32 - 1
+
+Order: TypeAlias = tuple[int, str]
+"""A place in the walk: by time, microseconds since 1970 UTC, equal times by transaction id."""
+
+UNCUT: Final[Order] = (-(2**62), "")
+"""The cut of a memory that has forgotten nothing."""
+
+_FRAME: Final = Struct(">BHHH")
 _LONG_ARRAY: Final = Struct(">BH")
 _LONG_ARRAY_MARK: Final = 0xDC
 
@@ -58,8 +70,8 @@ class Entry(msgspec.Struct, gc=False, array_like=True):
     repeat_of: str | None = None
 
     @property
-    def order(self) -> tuple[int, str]:
-        """The place in the walk: by time, equal times by transaction id."""
+    def order(self) -> Order:
+        """The place in the walk."""
         return self.at_us, self.transaction_id
 
     @property
@@ -78,73 +90,101 @@ class Standing(msgspec.Struct, array_like=True):
 
 
 class Memory(msgspec.Struct):
-    """One card's recent transactions. Changed only by ``rules.watch``.
+    """One card's recent transactions. Changed only by ``rules.watch`` and ``rules.forgetting``.
 
     Attributes:
-        entries: ordered by (time, id).
-        recent: the last ten payments of any kind, oldest first, each as ``RECENT``.
-        standing: the suspects that stand, by transaction id.
+        entries: ordered by (time, id). At or before the cut there are at most the last sighting that was believed
+            there, and ids without a place.
+        known: the entries by id; None: the id of a transaction that is forgotten, while another version of it may come
+            again.
         believed: the last believed sighting.
         plain: nothing waits for what comes next (a weak sighting for the next believed one, a repeat for its original).
         trim_at: with so many entries the quick path trims; not packed.
-        known: every entry's id, with its packed form once it has one: a card is packed far more often than an entry
-            changes.
+        standing: the suspects that stand, by transaction id; replaced, never changed.
+        cut: the order of the newest that was forgotten: what is at or before it is too late, for ever.
+        others_cut: the same of transactions that are no sightings.
+        past: the last payments that were forgotten, ten at most, oldest first, each as ``RECENT``.
+        contested: transactions that came with several contents, each with the latest time that one of them gave.
     """
 
     entries: list[Entry] = msgspec.field(default_factory=list)
-    recent: list[bytes] = msgspec.field(default_factory=list)
-    standing: dict[str, Standing] = msgspec.field(default_factory=dict)
+    known: dict[str, Entry | None] = msgspec.field(default_factory=dict)
     believed: Entry | None = None
     plain: bool = True
     trim_at: int = FIRST_TRIM
-    known: dict[str, bytes] = msgspec.field(default_factory=dict)
+    standing: dict[str, Standing] = msgspec.field(default_factory=dict)
+    cut: Order = UNCUT
+    others_cut: Order = UNCUT
+    past: bytes = b""
+    contested: dict[str, int] = msgspec.field(default_factory=dict)
+    # The entries as they are packed, as far as they have been: a card is packed far more often than an entry changes.
+    packed: bytes = b""
+    packed_count: int = 0
+
+    def recent(self) -> list[bytes]:
+        """The last ten payments of any kind, oldest first, each as ``RECENT``."""
+        of_entries = [as_recent(entry) for entry in self.entries[-MOST_RECENT:]]
+        if len(of_entries) < MOST_RECENT and self.past:
+            past = [self.past[at : at + RECENT.size] for at in range(0, len(self.past), RECENT.size)]
+            of_entries = sorted(past + of_entries)[-MOST_RECENT:]
+        return of_entries
 
     def refs(self) -> set[int]:
         """Every ref by which the memory may ask for a transaction again."""
-        return {entry.ref for entry in self.entries} | {RECENT.unpack(each)[1] for each in self.recent}
+        return {entry.ref for entry in self.entries} | {RECENT.unpack(each)[1] for each in self.recent()}
 
-    def replace_entries(self, entries: list[Entry]) -> None:
-        """Holds these entries and no others; the believed one and what stands go with the entries that they are."""
+    def hold(self, entries: list[Entry]) -> None:
+        """Holds these entries, ordered, and no others."""
         self.entries = entries
-        self.known = dict.fromkeys([entry.transaction_id for entry in entries], b"")
-        self.trim_at = max(FIRST_TRIM, len(entries) + FIRST_TRIM // 2)
-        self.standing = {name: each for name, each in self.standing.items() if name in self.known}
-        if self.believed is not None and self.believed.transaction_id not in self.known:
-            self.believed = None
+        self.known = {**dict.fromkeys(self.contested), **{entry.transaction_id: entry for entry in entries}}
+        self.trim_at = trim_at(len(entries))
+        self.packed, self.packed_count = b"", 0
+
+
+def trim_at(count: int) -> int:
+    """With how many entries a memory that holds so many now is to be trimmed on the quick path."""
+    return max(FIRST_TRIM, count + FIRST_TRIM // 2)
+
+
+def as_recent(entry: Entry) -> bytes:
+    """The entry as one of the last payments; such bytes sort by time."""
+    return RECENT.pack(min(max(0, entry.at_us // _SECOND_US), _LATEST_S), entry.ref)
 
 
 class UnknownLayout(ValueError):
     """The packed memory is of another version, or damaged; the card's memory is to be rebuilt from the topic."""
 
 
-class _Packed(msgspec.Struct, array_like=True):
-    entries: list[Entry]
-    recent: bytes
+class _Head(msgspec.Struct, array_like=True):
+    cut: Order
+    others_cut: Order
+    past: bytes
     standing: dict[str, Standing]
-    believed: int
+    contested: dict[str, int]
     plain: bool
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(_Packed).decode
+_decode_head = msgspec.msgpack.Decoder(_Head).decode
+_decode_entries = msgspec.msgpack.Decoder(list[Entry]).decode
 
 
 def pack(memory: Memory) -> bytes:
     """The memory as bytes; ``unpack`` gives back one that decides alike."""
-    known = memory.known
-    parts = [VERSION, _ARRAY_OF_FIVE, _LONG_ARRAY.pack(_LONG_ARRAY_MARK, len(memory.entries))]
-    for entry in memory.entries:
-        packed = known[entry.transaction_id]
-        if not packed:
-            packed = known[entry.transaction_id] = _encode(entry)
-        parts.append(packed)
-    believed = -1
+    entries = memory.entries
+    count = len(entries)
+    if memory.packed_count != count:
+        memory.packed += b"".join(map(_encode, entries[memory.packed_count :]))
+        memory.packed_count = count
+    believed = 0
     if memory.believed is not None:
-        believed = len(memory.entries) - 1
-        while memory.entries[believed] is not memory.believed:
+        believed = count
+        while entries[believed - 1] is not memory.believed:
             believed -= 1
-    parts += (_encode(b"".join(memory.recent)), _encode(memory.standing), _encode(believed), _encode(memory.plain))
-    return b"".join(parts)
+    if memory.plain and memory.cut == memory.others_cut == UNCUT and not (memory.standing or memory.contested):
+        return _FRAME.pack(VERSION, 0, believed, count) + memory.packed
+    head = _encode(_Head(memory.cut, memory.others_cut, memory.past, memory.standing, memory.contested, memory.plain))
+    return _FRAME.pack(VERSION, len(head), believed, count) + head + memory.packed
 
 
 def unpack(value: bytes) -> Memory:
@@ -153,14 +193,19 @@ def unpack(value: bytes) -> Memory:
     Raises:
         UnknownLayout: the bytes are of another version, or damaged.
     """
-    if value[:1] != VERSION:
-        raise UnknownLayout(f"a card's memory of version {value[:1].hex() or 'none'}; this one reads {VERSION.hex()}")
+    if value[:1] != bytes((VERSION,)):
+        raise UnknownLayout(f"a card's memory of version {value[:1].hex() or 'none'}; this one reads {VERSION:02x}")
     try:
-        packed = _decode(memoryview(value)[1:])
-        believed = None if packed.believed < 0 else packed.entries[packed.believed]
-    except (msgspec.DecodeError, UnicodeDecodeError, IndexError) as error:
+        _, head_size, believed, count = _FRAME.unpack_from(value)
+        body = value[_FRAME.size + head_size :]
+        entries = _decode_entries(_LONG_ARRAY.pack(_LONG_ARRAY_MARK, count) + body)
+        memory = Memory(believed=entries[believed - 1] if believed else None)
+        if head_size:
+            head = _decode_head(value[_FRAME.size : _FRAME.size + head_size])
+            memory.cut, memory.others_cut, memory.past = head.cut, head.others_cut, head.past
+            memory.standing, memory.contested, memory.plain = head.standing, head.contested, head.plain
+    except (StructError, msgspec.DecodeError, UnicodeDecodeError, IndexError) as error:
         raise UnknownLayout(f"not a card's memory: {error}") from error
-    recent = [packed.recent[at : at + RECENT.size] for at in range(0, len(packed.recent), RECENT.size)]
-    memory = Memory(recent=recent, standing=packed.standing, believed=believed, plain=packed.plain)
-    memory.replace_entries(packed.entries)
+    memory.hold(entries)
+    memory.packed, memory.packed_count = body, count
     return memory

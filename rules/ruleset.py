@@ -29,8 +29,11 @@ class RuleSet(msgspec.Struct, frozen=True, kw_only=True):
         weak_radius_km: a sighting less exact than this is weak.
         contradiction_km: a point further than this from the stated city gives way to the city.
         memory_s: a card's memory, seconds behind the watermark.
-        slots: how many of the newest sightings are remembered, those of ``slot_s`` in one place counting as one.
-        slot_s: payments in one place within this time share a slot, seconds.
+        slots: how many of the newest sightings are remembered, those of one cell and one ``slot_s`` counting as one.
+        slot_s: payments in one cell share a slot while the clock shows the same multiple of this, seconds.
+        slot_degrees: the sides of such a cell, of a grid of fixed lines of latitude and longitude. A quarter of a
+            degree is 27.8 km of a meridian (111.2 km a degree) and less of a parallel: the diagonal, 39.3 km at most,
+            is below the floor, so nothing in a cell can contradict anything else in it.
         most_sightings: never more than this many are remembered, however few slots they fill.
         others: how many of the newest transactions that are no sightings are remembered, for their ids.
         late_s: what is raised on something further behind the watermark is a ``review``, seconds.
@@ -45,6 +48,7 @@ class RuleSet(msgspec.Struct, frozen=True, kw_only=True):
     memory_s: int = 72 * 3600
     slots: int = 16
     slot_s: int = 3600
+    slot_degrees: float = 0.25
     most_sightings: int = 64
     others: int = 16
     late_s: int = 24 * 3600

@@ -15,11 +15,11 @@ What the table in the design leaves open is settled here, and the published cont
 """
 
 import re
-from datetime import UTC, datetime
-from hashlib import sha256
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
+from mmh3 import hash_bytes
 from msgspec import Meta
 
 from rules.card_number import looks_like_card_number
@@ -40,7 +40,7 @@ HALF_ROUND_THE_EARTH_KM: Final = 20_038
 """No error radius is greater: half of the equator, 40,075 km, rounded up."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_DAY_US: Final = 86_400_000_000
+_MICROSECOND: Final = timedelta(microseconds=1)
 _AMOUNT = re.compile(r"-?[0-9]+(?:\.[0-9]+)?").fullmatch
 _DIGITS: Final = frozenset("0123456789")
 _FIELD_AT = re.compile(r" - at `\$\.(?P<path>[^`]*)`$")
@@ -61,8 +61,9 @@ class Refusal(Exception):
         self.field = field
 
 
-# Fields are declared in the alphabet's order and defaults left out, so that encoding one of these is canonical JSON
-# of what the contract knows of it: whatever order, spaces and unknown fields the sender used.
+# Defaults are left out, so that encoding one of these is canonical (MessagePack, fields in the order of their
+# declaration, the alphabet's) for what the contract knows of it: whatever order, spaces and unknown fields the sender
+# used.
 
 
 class Merchant(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -106,13 +107,16 @@ class Transaction(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defa
     @property
     def at_us(self) -> int:
         """The instant of ``occurred_at``, microseconds since 1970 UTC."""
-        since = self.occurred_at - _EPOCH
-        return since.days * _DAY_US + since.seconds * 1_000_000 + since.microseconds
+        return (self.occurred_at - _EPOCH) // _MICROSECOND
 
     @property
     def digest(self) -> bytes:
-        """The first eight bytes of the SHA-256 of the canonical JSON: orders versions of one transaction."""
-        return sha256(_canonical(self)).digest()[:8]
+        """Orders versions of one transaction: half of the MurmurHash3 (x64, 128 bits) of its canonical MessagePack.
+
+        One content has one digest, however it was written and whatever the offset of its time. Any such order decides
+        alike in any order of arrival; this one costs a third of SHA-256 of canonical JSON.
+        """
+        return hash_bytes(_canonical(self))[:8]
 
 
 class _WhateverLocation(Transaction, frozen=True, gc=False, kw_only=True):
@@ -121,7 +125,7 @@ class _WhateverLocation(Transaction, frozen=True, gc=False, kw_only=True):
     location: msgspec.Raw = msgspec.Raw(b"null")  # type: ignore[assignment] # never leaves this module
 
 
-_canonical = msgspec.json.Encoder().encode
+_canonical = msgspec.msgpack.Encoder().encode
 _decode = msgspec.json.Decoder(Transaction).decode
 _decode_around_location = msgspec.json.Decoder(_WhateverLocation).decode
 _good_currencies: set[str] = set()

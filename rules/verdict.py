@@ -79,5 +79,5 @@ def _finding(status: Status, standing: Standing, memory: Memory, arrived: Entry)
         verdict=standing.verdict,
         severity=standing.suspect.severity,
         raised_by=arrived.transaction_id,
-        recent=tuple(RECENT.unpack(each)[1] for each in reversed(memory.recent)),
+        recent=tuple(RECENT.unpack(each)[1] for each in reversed(memory.recent())),
     )

@@ -5,14 +5,14 @@ nothing waits for it, and one comparison with the last believed sighting decides
 as a set.
 """
 
-from bisect import insort
 from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
+from rules.forgetting import Forgetting
 from rules.gazetteer import Gazetteer, world
-from rules.itinerary import Reach, trimmed, walk
-from rules.memory import RECENT, Entry, Memory
+from rules.itinerary import Reach, walk
+from rules.memory import Entry, Memory, trim_at
 from rules.ruleset import LIVE, RuleSet
 from rules.sighting import NONE, WEAK, place_of, radius_m, trust
 from rules.transaction import Refusal, Transaction
@@ -21,8 +21,6 @@ from rules.verdict import Finding, findings, standing_findings
 NEVER: Final = -(2**62)
 """The watermark of a partition that has seen nothing."""
 
-_RECENT: Final = 10
-_LATEST_S: Final = 2**32 - 1
 _SECOND_US: Final = 1_000_000
 _AHEAD_US: Final = 86_400 * _SECOND_US
 _NOTHING: Final[tuple[Finding, ...]] = ()
@@ -52,6 +50,7 @@ class Watch:
         self._ruleset = ruleset
         self._gazetteer = gazetteer
         self._reach = Reach(ruleset)
+        self._forgetting = Forgetting(ruleset, self._reach)
         self._memory_us = ruleset.memory_s * _SECOND_US
         self._weak_radius_m = int(ruleset.weak_radius_km * 1000)
 
@@ -77,19 +76,23 @@ class Watch:
             self.counts["too_late"] += 1
             return _NOTHING
         entry = self._entry(transaction, at_us, ref)
-        entries = memory.entries
-        if entries and not (memory.plain and _is_newest(memory, entry)):
+        name, entries, known = entry.transaction_id, memory.entries, memory.known
+        if name in known or not memory.plain:
             return self._reconsider(memory, entry)
+        if entries:
+            last = entries[-1]
+            if at_us < last.at_us or (at_us == last.at_us and name < last.transaction_id):
+                return self._reconsider(memory, entry)
         if entry.trust != NONE:
             believed = memory.believed
             if entry.trust == WEAK or entry.repeat_of or (believed is not None and not self._reach(believed, entry)):
                 return self._reconsider(memory, entry)
             memory.believed = entry
         entries.append(entry)
-        memory.known[entry.transaction_id] = b""
-        _remember(memory, entry)
+        known[name] = entry
         if len(entries) >= memory.trim_at:
-            self._trim(memory)
+            self._forgetting.forget(memory, self.watermark_us - self._memory_us)
+            memory.trim_at = trim_at(len(memory.entries))
         return _NOTHING
 
     def standing(self, memory: Memory) -> list[Finding]:
@@ -118,44 +121,28 @@ class Watch:
 
     def _reconsider(self, memory: Memory, entry: Entry) -> Sequence[Finding]:
         """Takes a transaction in that the quick path cannot: the walk is done again over the whole memory."""
-        self._trim(memory)
-        older = next((each for each in memory.entries if each.transaction_id == entry.transaction_id), None)
+        name = entry.transaction_id
+        older = memory.known.get(name)
+        if older is not None and (older.at_us, older.digest) == (entry.at_us, entry.digest):
+            self.counts["repeated"] += 1
+            return _NOTHING
+        horizon_us = self.watermark_us - self._memory_us
+        self._forgetting.forget(memory, horizon_us)  # now, so that it does not matter when it was done last
+        older = memory.known.get(name)
         if older is not None:
-            same = (older.at_us, older.digest) == (entry.at_us, entry.digest)
-            self.counts["repeated" if same else "conflicting"] += 1
+            self.counts["conflicting"] += 1
+            memory.contested[name] = max(memory.contested.get(name, entry.at_us), older.at_us, entry.at_us)
             if (older.at_us, older.digest) <= (entry.at_us, entry.digest):
                 return _NOTHING
-            memory.entries.remove(older)
-            memory.recent = [each for each in memory.recent if RECENT.unpack(each)[1] != older.ref]
-        insort(memory.entries, entry, key=lambda each: each.order)
-        self._trim(memory)
-        if entry.transaction_id in memory.known:
-            _remember(memory, entry)
-        else:
+        entries = [each for each in memory.entries if each is not older]
+        forgotten = older is None and name in memory.known
+        if forgotten or not self._forgetting.finds_room(memory, entries, entry, horizon_us):
             self.counts["too_late"] += 1
-        walked = walk(memory.entries, self._reach)
+            return _NOTHING
+        memory.hold(entries)
+        walked = walk(entries, self._reach, memory.cut)
         memory.believed, memory.plain = walked.believed, walked.plain
-        return findings(memory, walked.suspects, entry, self.watermark_us, self._ruleset)
-
-    def _trim(self, memory: Memory) -> None:
-        """Forgets what is beyond the memory, and that it stood: ageing out withdraws nothing."""
-        horizon_us = self.watermark_us - self._memory_us
-        memory.replace_entries(trimmed(memory.entries, memory.standing.values(), horizon_us, self._ruleset))
-
-
-def _is_newest(memory: Memory, entry: Entry) -> bool:
-    """Whether the entry comes after all others, and its id is new."""
-    last = memory.entries[-1]
-    return entry.transaction_id not in memory.known and (
-        entry.at_us > last.at_us or (entry.at_us == last.at_us and entry.transaction_id > last.transaction_id)
-    )
-
-
-def _remember(memory: Memory, entry: Entry) -> None:
-    """Notes a payment among the last."""
-    recent = memory.recent
-    recent.append(RECENT.pack(min(max(0, entry.at_us // _SECOND_US), _LATEST_S), entry.ref))
-    if len(recent) > 1 and recent[-1] < recent[-2]:
-        recent.sort()
-    if len(recent) > _RECENT:
-        del recent[0]
+        found = findings(memory, walked.suspects, entry, self.watermark_us, self._ruleset)
+        # Only now: what the newcomer contradicts may be the very one that it pushes out.
+        self._forgetting.forget(memory, horizon_us)
+        return found

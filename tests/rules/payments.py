@@ -94,7 +94,7 @@ class Partition:
     @property
     def walked(self) -> dict[str, str]:
         """What a walk through the memory finds, done afresh."""
-        found = walk(self.memory.entries, Reach(self.ruleset)).suspects
+        found = walk(self.memory.entries, Reach(self.ruleset), self.memory.cut).suspects
         return {suspect.transaction_id: against.transaction_id for suspect, against in found}
 
     @property

@@ -48,5 +48,5 @@ def test_bytes_that_are_cut_off_are_not_a_memory(cut: int) -> None:
 
 
 def test_bytes_of_another_version_are_not_a_memory() -> None:
-    with pytest.raises(UnknownLayout, match="version 02"):
-        unpack(b"\x02" + packed()[1:])
+    with pytest.raises(UnknownLayout, match="version 01"):
+        unpack(b"\x01" + packed()[1:])
