@@ -257,7 +257,7 @@ async def _keep_history(base: Base, served: _Served) -> None:
                 served.app = create_app(services)
                 served.close_streams = services.desk.close
                 served.whole.set()
-                await ProjectionRunner(services.history, projections(master_key(base.settings))).run()
+                await _read_models(services)
         except Unavailable:
             if served.whole.is_set():
                 raise
@@ -278,6 +278,24 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             telemetry.ready()
+
+
+async def _read_models(services: Services) -> None:
+    """Runs the read models until it is cancelled.
+
+    In a task of their own: when PostgreSQL ends under a driver that is being cancelled, the cancellation may come out
+    at the top, and must not end more than them.
+    """
+    while True:
+        runner = ProjectionRunner(services.history, projections(master_key(services.base.settings)))
+        run = asyncio.create_task(runner.run(), name="read-models")
+        try:
+            await asyncio.wait({run})
+        finally:
+            run.cancel()
+            (ended,) = await asyncio.gather(run, return_exceptions=True)
+        _log.warning("read models ended; beginning again", error=type(ended).__name__)
+        await asyncio.sleep(_HISTORY_AGAIN_S)
 
 
 async def _keep_topics(settings: Settings) -> None:

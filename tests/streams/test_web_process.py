@@ -1,7 +1,6 @@
 """The web process as a process: how it starts, goes on and ends while what it stands on is away."""
 
 import asyncio
-import base64
 import json
 import os
 import signal
@@ -13,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
-from pydantic import SecretStr
 
 from infra.cli.connected import as_environment
 from infra.servers import EmbeddedServers
@@ -188,12 +187,13 @@ async def test_the_request_rate_is_a_setting(start: Callable[[Settings], Web], s
     assert answer.headers["Content-Type"] == "application/problem+json"
 
 
-@pytest.mark.usefixtures("ready")  # the history is made under the first key
-async def test_a_master_key_of_another_installation_ends_the_process_with_its_reason(
+@pytest.mark.usefixtures("ready")  # makes the history
+async def test_a_history_that_cannot_be_used_ends_the_process_with_its_reason(
     start: Callable[[Settings], Web], settings: Settings
 ) -> None:
-    other = SecretStr(base64.b64encode(b"another key, of the same length!").decode())
-    web = start(settings.model_copy(update={"master_key": other, "http_port": 0}))
+    with psycopg.connect(settings.postgres_url or "") as connection:
+        connection.execute("UPDATE public.ringback_schema SET version = 9999")
+    web = start(settings.model_copy(update={"http_port": 0}))
 
     assert await asyncio.to_thread(web.ended) == 1
-    assert "key" in web.log.read_text()
+    assert "9999" in web.log.read_text()
