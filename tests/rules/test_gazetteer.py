@@ -7,6 +7,9 @@ import pytest
 from rules.gazetteer import Gazetteer, world
 from rules.journey import distance_km
 
+ONE_TOWN = b"""{"1": {"name": "Town", "countrycode": "AA", "latitude": 1.0, "longitude": 2.0, "population": 100,
+    "timezone": "UTC", "alternatenames": [], "geonameid": 1}}"""
+
 
 @pytest.mark.parametrize(
     ("name", "country"),
@@ -50,22 +53,20 @@ def test_a_name_with_several_candidates_covers_them_all() -> None:
     ],
 )
 def test_the_nearest_city_tells_the_zone_even_across_the_date_line(lat: float, lon: float, zone: str) -> None:
-    assert world().nearest(lat, lon).zone == zone
+    assert world().nearest(lat, lon).timezone == zone
 
 
 def test_what_was_looked_up_is_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rules.gazetteer._MOST_REMEMBERED", 1)
-    row = {"name": "Town", "countrycode": "AA", "latitude": 1.0, "longitude": 2.0}
-    small = Gazetteer([{**row, "population": 100, "timezone": "UTC", "alternatenames": []}])
+    small = Gazetteer(ONE_TOWN)
     assert [small.find(name, "AA") is None for name in ("Town", "Village", "Town", "Village")] == [False, True] * 2
 
 
 def test_every_zone_is_one_that_the_zone_data_know_but_for_a_few() -> None:
-    zones = {city.zone for city in world()._cities}
+    zones = {city.timezone for city in world()._cities}
     assert len(zones - available_timezones()) <= 3
 
 
 def test_the_only_city_is_the_nearest_however_far() -> None:
-    row = {"name": "Town", "countrycode": "AA", "latitude": 1.0, "longitude": 2.0, "population": 100}
-    small = Gazetteer([{**row, "timezone": "UTC", "alternatenames": []}])
+    small = Gazetteer(ONE_TOWN)
     assert [small.nearest(lat, 170).name for lat in (-80, 1, 80)] == ["Town"] * 3
