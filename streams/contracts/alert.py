@@ -12,7 +12,7 @@ Severity: TypeAlias = Literal["low", "medium", "high"]
 
 
 class Sighting(Contract):
-    """One payment as a statement of where the card was. Radius in kilometres; ``at`` in UTC."""
+    """One payment as a statement of where the card was; unknown is null. Radius in kilometres; ``at`` in UTC."""
 
     transaction_id: Identifier
     place: str
@@ -23,30 +23,30 @@ class Sighting(Contract):
     at: Moment
     local_time: str = Field(default="", description="The same moment on the clocks of the place.")
     zone: str = Field(default="", description="IANA name of the place's time zone.")
-    merchant: str = ""
-    mcc: str = ""
-    amount: str = ""
-    currency: str = ""
-    channel: str = ""
-    entry_mode: str = ""
-    outcome: str = ""
+    merchant: str | None = None
+    mcc: str | None = None
+    amount: str | None = None
+    currency: str | None = None
+    channel: str | None = None
+    entry_mode: str | None = None
+    outcome: str | None = None
     trust: str = Field(default="", description="How much the sighting is believed.")
     reason: str = Field(default="", description="Why it is believed so much and no more.")
 
 
 class Payment(Contract):
-    """One of the card's last payments, of any kind."""
+    """One of the card's last payments, of any kind; unknown is null."""
 
     transaction_id: Identifier
     occurred_at: Moment
-    merchant: str = ""
-    city: str = ""
-    country: str = ""
-    amount: str = ""
-    currency: str = ""
-    channel: str = ""
-    entry_mode: str = ""
-    outcome: str = ""
+    merchant: str | None = None
+    city: str | None = None
+    country: str | None = None
+    amount: str | None = None
+    currency: str | None = None
+    channel: str | None = None
+    entry_mode: str | None = None
+    outcome: str | None = None
 
 
 class Journey(Contract):
