@@ -96,7 +96,7 @@ def command_of(action: str, asked: Asked, operator: str, state: CaseState) -> Co
 def _transactions(asked: Asked, state: CaseState) -> list[str]:
     if asked.transactions is None:
         said = {*state.confirmed, *state.denied}
-        # What she wrote may be said again by the operator: it is his word that blocks the card.
+        # What the customer wrote may be said again by the operator, whose word it is that blocks the card.
         unsaid = [alert.suspect for alert in state.standing if alert.suspect not in said]
         return list(dict.fromkeys(unsaid or [alert.suspect for alert in state.standing]))
     if not asked.transactions or len(asked.transactions) > MOST_TRANSACTIONS:

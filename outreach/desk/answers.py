@@ -15,7 +15,7 @@ from psycopg.errors import UndefinedTable
 from infra.history.errors import Unavailable
 from infra.problems import Problem, problem_response
 from outreach.desk.acting import history_away
-from outreach.desk.words import waited
+from outreach.desk.words import phone_number, waited
 
 HERE = Path(__file__).parent
 ROUTE_TIMEOUT_S = 15.0
@@ -74,6 +74,7 @@ def _environment() -> Environment:
     )
     environment.globals["asset"] = ASSETS.address
     environment.filters["waited"] = waited
+    environment.filters["phone"] = phone_number
     return environment
 
 

@@ -17,9 +17,12 @@ from outreach.desk.masking import masked_email, masked_name, masked_phone
 from outreach.desk.timeline import HIDDEN, Line, timeline
 from outreach.desk.words import LANGUAGES, METHODS, REASONS, RESOLUTIONS, local, said
 
+MOST_ASKED = 4
+"""As many payments as one can name in a question."""
+
 
 class Who(msgspec.Struct, frozen=True, kw_only=True):
-    """The customer, masked or not. ``there``: where the card's believed payments put her."""
+    """The customer, masked or not. ``there``: where the card's believed payments put them."""
 
     known: bool
     name: str
@@ -89,12 +92,13 @@ def case_view(
         alert_view(alert, evidence.get(alert_id, {}), rules.get(alert_id, ""), state)
         for alert_id, alert in state.alerts.items()
     ]
-    # What stands comes before what was taken back; among what stands, the first is what she was asked about.
+    # What stands comes before what was taken back; among what stands, the first is what the customer was asked about.
     alerts.sort(key=lambda alert: alert.withdrawn)
     unanswered = [
         a.suspect for a in state.standing if a.suspect not in state.confirmed and a.suspect not in state.denied
     ]
-    advice = advise(state, operator, what=_what(alerts), bank=bank)
+    asked = _asked(alerts)
+    advice = advise(state, operator, what=_what(asked), bank=bank, count=max(1, len(asked)))
     return CaseView(
         case_id=state.case_id,
         case_code=state.case_code,
@@ -127,13 +131,28 @@ def _last_of(recorded: Sequence[Recorded[Any]], kind: type) -> datetime | None:
     return next((each.occurred_at for each in reversed(recorded) if isinstance(each.event, kind)), None)
 
 
-def _what(alerts: Sequence[AlertView]) -> str:
+def _asked(alerts: Sequence[AlertView]) -> list[AlertView]:
+    """The suspects to ask about: those that stand and nobody has spoken of; all that stand once everything is said."""
     standing = [alert for alert in alerts if not alert.withdrawn] or list(alerts)
-    if not standing:
-        return "the payment"
-    first = standing[0].suspect
-    what = f"{first.amount} at {first.merchant}" + (f" in {first.place}" if first.place else "")
-    return what if len(standing) == 1 else f"{what}, and {len(standing) - 1} more"
+    return [alert for alert in standing if not alert.answer] or standing
+
+
+def _what(asked: Sequence[AlertView]) -> str:
+    """The payments as one says them: each with amount and merchant, a place once for all that share it."""
+    if not asked:
+        return "with this card"
+    ends = [alert.suspect for alert in asked]
+    places = {end.place for end in ends}
+    named = [
+        f"{end.amount} at {end.merchant}" + (f" in {end.place}" if end.place and len(places) > 1 else "")
+        for end in ends[:MOST_ASKED]
+    ]
+    if len(ends) > MOST_ASKED:
+        named.append(f"{len(ends) - MOST_ASKED} more")
+    listed = named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
+    place = ends[0].place
+    where = f" in {place}" if place and len(places) == 1 else ""
+    return listed + (f", all{where}" if where and len(named) > 2 else where)  # noqa: PLR2004 - two need no "all"
 
 
 def _who(profile: Profile | None, state: CaseState, alerts: Sequence[AlertView], *, masked: bool, now: datetime) -> Who:

@@ -1,4 +1,4 @@
-"""Every contact with the customer, and every action on her card, with the state that each is in. Pure."""
+"""Every contact with the customer, and every action on the card, with the state that each is in. Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -21,7 +21,7 @@ _REPORTED = {"delivered": "delivered", "read": "delivered", "undelivered": "unde
 
 
 class ContactView(msgspec.Struct, kw_only=True):
-    """One message to her, or one reply or call from her (``inbound``)."""
+    """One message to the customer, or one reply or call of theirs (``inbound``)."""
 
     at: datetime
     channel: str
@@ -63,7 +63,7 @@ def contacts(recorded: Sequence[Recorded[Any]], *, masked: bool) -> list[Contact
             found[event.reply_id] = ContactView(
                 at=each.occurred_at,
                 channel=said(CHANNELS, event.channel),
-                purpose="She wrote",
+                purpose="The customer wrote",
                 state=said(MEANINGS, event.meaning),
                 tone=GOOD,
                 inbound=True,
@@ -71,7 +71,12 @@ def contacts(recorded: Sequence[Recorded[Any]], *, masked: bool) -> list[Contact
             )
         elif isinstance(event, e.CallReceived):
             found[event.call_id] = ContactView(
-                at=each.occurred_at, channel="Call", purpose="She rang", state="call back", tone=GOOD, inbound=True
+                at=each.occurred_at,
+                channel="Call",
+                purpose="The customer rang",
+                state="promised a call",
+                tone=GOOD,
+                inbound=True,
             )
         else:
             contact = found.get(getattr(event, "contact_id", ""))

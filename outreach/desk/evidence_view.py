@@ -10,14 +10,24 @@ from infra.history.event import Recorded
 from outreach.cases.events import AlertJoined, AlertRevised
 from outreach.cases.state import AlertState, CaseState
 from outreach.desk.map import JourneyMap, Place, draw
-from outreach.desk.words import CHANNELS_OF_PAYMENT, ENTRY_MODES, amount, distance, duration, local, moment, said
+from outreach.desk.words import (
+    CHANNELS_OF_PAYMENT,
+    ENTRY_MODES,
+    amount,
+    distance,
+    duration,
+    local,
+    moment,
+    said,
+    utc_offset,
+)
 
 REACH = 11
 """A card's last ten payments and the suspect: as many as an alert brings; more alerts bring a few more."""
 
 
 class End(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the two payments. ``believed``: this is where the card's holder is taken to be."""
+    """One of the two payments. ``offset``: of its local time, ``UTC+7``."""
 
     transaction_id: str
     place: str
@@ -26,6 +36,7 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
     amount: str
     local_time: str
     zone: str
+    offset: str
     at: datetime | None
     how: str
     outcome: str
@@ -33,7 +44,7 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlertView(msgspec.Struct, frozen=True, kw_only=True):
-    """One alert. ``answer``: ``hers``, ``not hers``, or empty while nobody has said."""
+    """One alert. ``answer``: ``genuine``, ``fraud``, or empty while nobody has said."""
 
     alert_id: str
     severity: str
@@ -80,7 +91,7 @@ def alert_view(alert: AlertState, evidence: Mapping[str, Any], rule: str, state:
     against = _end(evidence["against"], alert.against) if evidence.get("against") else None
     raw_journey = evidence.get("journey")
     journey: Mapping[str, Any] = raw_journey if isinstance(raw_journey, Mapping) else {}
-    answer = "hers" if alert.suspect in state.confirmed else "not hers" if alert.suspect in state.denied else ""
+    answer = "genuine" if alert.suspect in state.confirmed else "fraud" if alert.suspect in state.denied else ""
     return AlertView(
         alert_id=alert.alert_id,
         severity=alert.severity,
@@ -156,6 +167,7 @@ def _end(said_of_it: object, transaction_id: str) -> End:
         amount=amount(end.get("amount"), end.get("currency")),
         local_time=local(at, zone_name),
         zone=zone_name,
+        offset=utc_offset(at, zone_name),
         at=at,
         how=_how(end),
         outcome=str(end.get("outcome") or ""),

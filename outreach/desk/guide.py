@@ -27,29 +27,32 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _BEFORE_TAKING = {
-    "call_customer": "She has a message asking her to ring. Take the task when she does, or ring her now.",
-    "review": "Nothing has been sent and the card is free. Judge the evidence, and ring her if you doubt.",
+    "call_customer": "The customer has a message asking for a call. Take the task when they ring, or ring them now.",
+    "review": "Nothing has been sent and the card is free. Judge the evidence; ring the customer if in doubt.",
     "unknown_owner": "The bank has not said whose card this is. Find the owner with the card desk.",
-    "alert_withdrawn": "Detection has taken the alert back, but she has been told. Ring her, and say so.",
+    "alert_withdrawn": "Detection has taken the alert back, but the customer has been told. Ring, and say so.",
     "not_reached": "Neither SMS nor email arrived. Ring the number on file.",
-    "confirm_by_phone": "She wrote that it was her. The case is grave: hear it from her before the hold is released.",
-    "denied_by_reply": "She wrote that it was not her. The payment is declined; block the card with her on the phone.",
-    "read_reply": "She wrote something that no rule could read. Read it, then ring her.",
-    "customer_called": "She rang and was promised a call. Ring her on the number on file.",
+    "confirm_by_phone": "The reply says “it was me”. The case is grave: hear it before the hold is released.",
+    "denied_by_reply": "The reply says “it was not me”. It is declined; block the card with the customer on the phone.",
+    "read_reply": "The reply is one that no rule could read. Read it, then ring the customer.",
+    "customer_called": "The customer rang and was promised a call. Ring the number on file.",
     "card_action_failed": "The card system refused or did not answer. Settle it with the card desk.",
 }
 
 _QUESTIONS = {
-    "denied_by_reply": "You wrote that this payment was not yours. Is that right: did you not pay {what}?",
-    "confirm_by_phone": "You wrote that this payment was yours. Did you, or somebody with you, pay {what}?",
-    "alert_withdrawn": "We wrote to you about a payment of {what}. It has been explained since; was it yours?",
+    "denied_by_reply": "You wrote that it was not you. Is that right: nobody you know paid {what}?",
+    "confirm_by_phone": "You wrote that it was you. Did you, or somebody with you, pay {what}?",
+    "alert_withdrawn": "We wrote to you about your card. It has been explained since; did you pay {what}?",
 }
+
+_ARRIVED = frozenset({"accepted", "delivered"})
+"""States of a message that the customer may have read."""
 
 _QUESTION = "Did you, or somebody you gave the card to, pay {what}?"
 
 
-def advise(state: CaseState, operator: str, *, what: str, bank: str) -> Advice:
-    """The next best step for this operator. ``what`` names the suspect payment as it would be said to her."""
+def advise(state: CaseState, operator: str, *, what: str, bank: str, count: int = 1) -> Advice:
+    """The next best step for this operator. ``what`` names the ``count`` suspect payments as one says them."""
     task = state.task
     if task is None:
         over = "The case is resolved. Nothing is left to do." if state.resolution else "Nothing waits for an operator."
@@ -59,41 +62,67 @@ def advise(state: CaseState, operator: str, *, what: str, bank: str) -> Advice:
         return Advice(step="take", title="Take the task", hint=hint)
     if task.taken_by != operator:
         return Advice(step="look", title=f"{task.taken_by} has this case", hint="You can read along, masked.")
+    return _in_hand(state, task.reason, what=what, bank=bank, count=count)
+
+
+def _in_hand(state: CaseState, reason: str, *, what: str, bank: str, count: int) -> Advice:
     if state.answered and not (state.suspects - set(state.confirmed) - set(state.denied)) and _said_to_us(state):
         return _after_the_answer(state)
-    if not state.verified:
+    if not state.customer_id:
         return Advice(
             step="verify",
-            title="Make sure it is her",
-            say=f"This is {bank}. Before we talk about your card: can you read me the code in our message?",
-            hint=f"The code is {state.case_code}. No code at hand: ring her back on the number on file.",
+            title="Find the owner",
+            hint="Ask the card desk whose card this is. Once the bank says so, the customer is shown here; then ring.",
         )
-    question = _QUESTIONS.get(task.reason, _QUESTION)
+    if not state.verified:
+        return _make_sure(state, bank)
+    question = _QUESTIONS.get(reason, _QUESTION)
     return Advice(
         step="ask",
-        title="Ask about the payment",
+        title="Ask about the payment" if count == 1 else f"Ask about the {count} payments",
         say=question.format(what=what),
         hint="Ask nothing else yet. Never ask for a PIN, a password or the card number.",
     )
 
 
+def _make_sure(state: CaseState, bank: str) -> Advice:
+    told = any(each.purpose == "alert" and each.status in _ARRIVED for each in state.contacts.values())
+    if not told:
+        return Advice(
+            step="verify",
+            title="Make sure it is the customer",
+            say=f"This is {bank}, about your card. Am I speaking to you in person?",
+            hint="They have no message of ours, so no code: ring the number on file.",
+        )
+    return Advice(
+        step="verify",
+        title="Make sure it is the customer",
+        say=f"This is {bank}. Before we talk about your card: can you read me the code in our message?",
+        hint=f"The code is {state.case_code}. No code at hand: call back on the number on file.",
+    )
+
+
 def _said_to_us(state: CaseState) -> bool:
-    """Whether an operator heard it; what she only wrote still asks for a call, except where it closed the case."""
+    """Whether an operator heard it; what was only written still asks for a call, except where it closed the case."""
     return "operator" in {*state.confirmed.values(), *state.denied.values()} or bool(state.resolution)
 
 
 def _after_the_answer(state: CaseState) -> Advice:
     if state.denied:
+        one = len(state.denied) == 1
+        waits = any(each.pending for each in state.actions.values())
+        doing = f"I am declining the {'payment' if one else 'payments'} and blocking this card."
+        done = f"The {'payment is' if one else 'payments are'} declined and this card is blocked."
         return Advice(
             step="wrap_up",
             title="Wrap up",
-            say="The payment is declined and this card is blocked. A new card is being made and sent to you.",
-            hint="Ask where the card should go, and whether she can pay until it comes. Then note the topics.",
+            say=f"{doing if waits else done} A new card is made and sent to you.",
+            hint="Ask where the card should go, and how they will pay until it comes. Then note the topics.",
         )
     return Advice(
         step="wrap_up",
         title="Wrap up",
-        say="Thank you. The hold is off; you can go on using your card.",
+        say="Thank you. You can go on using your card.",
         hint="Note what the contact was about.",
     )
 

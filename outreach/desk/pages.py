@@ -60,6 +60,9 @@ def page_router(desk: Desk) -> APIRouter:  # noqa: C901 - routes share the desk 
         unmasked = state.task is not None and state.task.taken_by == operator.name
         cause = None if seen == unmasked else desk.new_id()
         view, _, _ = await look(desk, operator, case_id, screen="case", cause=cause)
+        if view.mine and ("hx-request" not in request.headers or request.method == "POST"):
+            # Somebody opened the page or pressed; a page that follows the case asks by itself, perhaps to nobody.
+            await desk.presence.touch(operator.name, case_id[:64])
         kept = looked if cause is None else desk.sessions.looked(operator.session, case_id, unmasked=view.mine)
         return page(
             request,
@@ -115,8 +118,6 @@ def page_router(desk: Desk) -> APIRouter:  # noqa: C901 - routes share the desk 
             if problem.status not in {409, 412, 422}:
                 raise
             return await case_page(request, operator, case_id, looked=looked, problem=problem)
-        if action == "take":
-            await desk.presence.touch(operator.name, case_id[:64])
         follows = "hx-request" in request.headers
         if action == "return":
             headers = {"HX-Redirect": "/"} if follows else {"Location": "/"}

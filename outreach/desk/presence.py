@@ -1,4 +1,8 @@
-"""Signs of life of the operators: the open case page gives one every half minute; hand-over asks for the last."""
+"""Signs of life of the operators: keys, pointer and focus on a case page give one; hand-over asks for the last.
+
+A page that is merely open gives none, however long it follows what happens: a task whose operator has left the desk
+goes back to the queue.
+"""
 
 from datetime import datetime
 
@@ -6,7 +10,7 @@ from infra.clock import Clock
 from infra.history.store import Connection, History
 
 EVERY_S = 30
-"""How often an open case page says that it is open."""
+"""The least time between two signs of life of one page."""
 
 DDL = """
 CREATE SCHEMA IF NOT EXISTS desk;
@@ -29,7 +33,7 @@ class Presence:
             await conn.execute(DDL)
 
     async def touch(self, operator: str, case_id: str) -> None:
-        """The operator has the case open now."""
+        """The operator is at the case now."""
         async with self._history.transaction() as conn:
             await conn.execute(
                 "INSERT INTO desk.presence (operator, case_id, seen_at) VALUES (%s, %s, %s)"
@@ -39,7 +43,7 @@ class Presence:
 
 
 async def last_seen(conn: Connection, operator: str, case_id: str) -> datetime | None:
-    """When the operator last had the case open; None where never, or where no desk has ever run."""
+    """When the operator was last at the case; None where never, or where no desk has ever run."""
     exists = await (await conn.execute("SELECT to_regclass('desk.presence') IS NOT NULL")).fetchone()
     if exists is None or not exists[0]:
         return None

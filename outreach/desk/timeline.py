@@ -100,14 +100,22 @@ _TELLERS: dict[type[Event], Callable[[Any, bool], Words]] = {
     e.DeliveryReported: lambda v, _: ("contact", f"Delivery: {v.status}", v.code and f"code {v.code}"),
     e.ReplyReceived: lambda v, masked: (
         "customer",
-        f"She answered by {said(CHANNELS, v.channel)}: {said(MEANINGS, v.meaning)}",
+        f"Reply by {said(CHANNELS, v.channel)}: {said(MEANINGS, v.meaning)}",
         _masked(v.text, masked=masked),
     ),
-    e.CallReceived: lambda _v, _: ("customer", "She rang", ""),
+    e.CallReceived: lambda _v, _: ("customer", "The customer rang, and was promised a call", ""),
     e.SilenceNoted: lambda _v, _: ("customer", "No answer so far", ""),
     e.CallerVerified: lambda v, _: ("desk", f"{v.operator} verified the caller {said(METHODS, v.method)}", ""),
-    e.PaymentsConfirmed: lambda v, _: ("customer", f"It was her: {_payments(len(v.transactions))}, by {v.by}", ""),
-    e.PaymentsDenied: lambda v, _: ("customer", f"It was not her: {_payments(len(v.transactions))}, by {v.by}", ""),
+    e.PaymentsConfirmed: lambda v, _: (
+        "customer",
+        f"{RESOLUTIONS['genuine']}: {_payments(len(v.transactions))}, by {v.by}",
+        "",
+    ),
+    e.PaymentsDenied: lambda v, _: (
+        "customer",
+        f"{RESOLUTIONS['fraud']}: {_payments(len(v.transactions))}, by {v.by}",
+        "",
+    ),
     e.WrappedUp: lambda v, masked: (
         "desk",
         f"{v.operator} wrapped up: " + (", ".join(said(TOPICS, topic) for topic in v.topics) or "no topic"),

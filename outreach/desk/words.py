@@ -1,20 +1,26 @@
-"""What the desk calls things: reasons, states, times and amounts in the words of the people who sit there."""
+"""What the desk calls things: reasons, states, times and amounts in the words of the people who sit there.
+
+A customer may be anybody: what operators call *it was her* and *it was not her* is written so that it is right for all,
+"It was the customer" and "It was not the customer".
+"""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import phonenumbers
+
 REASONS = {
     "call_customer": "Call the customer",
     "review": "Look at it, then decide",
-    "unknown_owner": "Nobody owns this card",
-    "alert_withdrawn": "Alert taken back after she was told",
-    "not_reached": "No message reached her",
-    "confirm_by_phone": "She wrote it was her; confirm by phone",
-    "denied_by_reply": "She wrote it was not her",
-    "read_reply": "Read her reply",
-    "customer_called": "She rang; call her back",
-    "card_action_failed": "The card system did not answer",
+    "unknown_owner": "Find the owner of the card",
+    "alert_withdrawn": "Alert taken back; tell the customer",
+    "not_reached": "No message arrived; ring the customer",
+    "confirm_by_phone": "Replied “it was me”; confirm by phone",
+    "denied_by_reply": "Replied “it was not me”; call to block the card",
+    "read_reply": "Read the reply, then call",
+    "customer_called": "Rang, and was promised a call back",
+    "card_action_failed": "Card system refused, or did not answer",
 }
 
 SEVERITIES = {"high": "High", "medium": "Medium", "low": "Low"}
@@ -37,9 +43,9 @@ LANGUAGES = {
 CHANNELS = {"sms": "SMS", "email": "Email", "voice": "Call"}
 
 PURPOSES = {
-    "alert": "Asked her to call",
-    "acknowledgement": "Acknowledged her answer",
-    "opt_out_confirmation": "Confirmed her opt-out",
+    "alert": "Asked to call us",
+    "acknowledgement": "Acknowledged the reply",
+    "opt_out_confirmation": "Confirmed the opt-out",
 }
 
 CONTACT_STATES = {
@@ -54,8 +60,8 @@ CONTACT_STATES = {
 }
 
 MEANINGS = {
-    "genuine": "it was her",
-    "fraud": "it was not her",
+    "genuine": "“it was me”",
+    "fraud": "“it was not me”",
     "opt_out": "no more messages",
     "opt_in": "messages again",
     "unclear": "to be read",
@@ -82,8 +88,8 @@ RESULTS = {
 METHODS = {"case_code": "by the case code", "callback": "by calling back", "questions": "by questions"}
 
 RESOLUTIONS = {
-    "genuine": "It was her",
-    "fraud": "It was not her",
+    "genuine": "It was the customer",
+    "fraud": "It was not the customer",
     "withdrawn": "Alert taken back",
     "unanswered": "No answer",
 }
@@ -92,7 +98,7 @@ RETURNS = {"released": "put it back", "hand_over": "went quiet; it is in the que
 
 TOPICS = {
     "used_by_somebody_else": "Card used by somebody else",
-    "travelling": "She is travelling",
+    "travelling": "Is travelling",
     "new_card": "New card and delivery",
     "cash_abroad": "Needs money before the new card",
     "message_doubted": "Doubted our message",
@@ -167,6 +173,27 @@ def local(at: datetime | None, zone_name: str) -> str:
     there = zone(zone_name)
     shown = at.astimezone(there or UTC)
     return f"{shown:%a} {shown.day} {shown:%b %H:%M}" + ("" if there else " UTC")
+
+
+def phone_number(number: str) -> str:
+    """A phone number grouped for reading and dialling, ``+1 415-555-0142``; as it came where it is none."""
+    if not (number.startswith("+") and number[1:].isdecimal()):
+        return number
+    try:
+        return phonenumbers.format_number(phonenumbers.parse(number), phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+    except phonenumbers.NumberParseException:
+        return number
+
+
+def utc_offset(at: datetime | None, zone_name: str) -> str:
+    """How far a zone's clocks are from UTC at a moment: ``UTC+7``, ``UTC-3:30``; empty where it is not known."""
+    there = zone(zone_name)
+    span = at.astimezone(there).utcoffset() if at and there else None
+    if span is None:
+        return ""
+    minutes = round(span.total_seconds() / MINUTE_S)
+    hours, rest = divmod(abs(minutes), 60)
+    return f"UTC{'-' if minutes < 0 else '+'}{hours}" + (f":{rest:02}" if rest else "")
 
 
 def distance(km: object) -> str:

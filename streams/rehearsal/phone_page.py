@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from infra.problems import Problem
 from outreach.desk.answers import ASSETS, SECURITY_HEADERS, Assets
 from outreach.desk.sessions import refuse_foreign_origin
-from outreach.desk.words import local
+from outreach.desk.words import local, phone_number
 from streams.rehearsal.mail_server import Mail, Mailboxes
 from streams.rehearsal.phone_network import PhoneNetwork
 from streams.rehearsal.phones import Call, Message
@@ -88,6 +88,7 @@ def phone_page_router(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    templates.filters["phone"] = phone_number
 
     @router.get("/rehearsal/phone")
     async def phone(number: Annotated[str, Query(max_length=30)] = "") -> Response:

@@ -27,9 +27,10 @@
   const localise = () => {
     for (const each of all("time[data-clock]")) {
       const at = new Date(each.dateTime);
-      each.textContent = each.dataset.clock === "day"
-        ? `${month.format(at)} ${two(at.getHours())}:${two(at.getMinutes())}`
-        : `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+      // What was not today is said with its day, or a case that goes on for days could not be read.
+      const day = each.dataset.clock === "day" || at.toDateString() !== new Date(Date.now() + skew).toDateString();
+      const seconds = day ? "" : `:${two(at.getSeconds())}`;
+      each.textContent = `${day ? `${month.format(at)} ` : ""}${two(at.getHours())}:${two(at.getMinutes())}${seconds}`;
     }
     for (const each of all("[data-zone]")) each.textContent = zone;
   };
@@ -117,7 +118,7 @@
       if (key === "j") return step(1);
       if (key === "k") return step(-1);
       const row = rows().find((each) => each.dataset.case === selected);
-      if (key === "t" && row) return row.querySelector("[data-take]")?.click();
+      if (key === "t" && row) return (row.querySelector("[data-take]") ?? row.querySelector("a")).click();
     }
     const target = all("[data-key]").find((each) => each.dataset.key === key && !each.disabled);
     if (!target) return undefined;
@@ -146,7 +147,21 @@
     if (row) select(row, false);
   });
 
+  // --- presence: who holds a task says so by keys, pointer and focus; a page that is merely open says nothing ----------
+  let active = true;
+  let told = 0;
+  for (const kind of ["keydown", "pointerdown", "pointermove", "wheel", "focus"]) {
+    window.addEventListener(kind, () => { active = true; }, { passive: true, capture: true });
+  }
+  const present = () => {
+    const page = document.querySelector("main.case[data-presence]");
+    if (!page || !active || Date.now() - told < Number(page.dataset.presence) * 1000) return;
+    active = false;
+    told = Date.now();
+    htmx.ajax("POST", `/cases/${page.dataset.case}/presence`, { source: body, swap: "none" });
+  };
+
   tick();
   localise();
-  setInterval(() => { tick(); follow(); }, 1000);
+  setInterval(() => { tick(); follow(); present(); }, 1000);
 })();

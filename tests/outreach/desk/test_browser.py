@@ -1,7 +1,9 @@
 """The desk in a real browser: by keyboard alone, live, and legible to everybody."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import subprocess
+import threading
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
@@ -18,12 +20,31 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 SERIOUS = {"serious", "critical"}
 
 
+@pytest.fixture(scope="module")
+def devtools(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One Chromium for all tests of this file, each of which has a context of its own in it."""
+    profile = tmp_path_factory.mktemp("chromium")
+    command = ["/usr/bin/chromium", "--headless=new", "--remote-debugging-port=0", f"--user-data-dir={profile}"]
+    with subprocess.Popen(  # noqa: S603 - our own arguments
+        [*command, *ARGUMENTS], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as chromium:
+        assert chromium.stderr is not None
+        said = next(line for line in chromium.stderr if line.startswith("DevTools listening on "))
+        draining = threading.Thread(target=chromium.stderr.read, daemon=True)
+        draining.start()
+        yield said.removeprefix("DevTools listening on ").strip()
+        chromium.terminate()
+        draining.join()
+
+
 @pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
+async def browser(devtools: str) -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
-        launched = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
-        yield launched
-        await launched.close()
+        connected = await playwright.chromium.connect_over_cdp(devtools)
+        yield connected
+        for context in connected.contexts:
+            await context.close()
+        await connected.close()
 
 
 async def signed_in(context: BrowserContext, address: str, name: str = "dara") -> Page:
@@ -173,6 +194,42 @@ async def test_nothing_on_the_pages_is_seriously_hard_to_use(  # noqa: PLR0917 -
     await page.keyboard.press("?")
     await nothing_serious(page, "keys")
     assert desk.settings.bank_name in await page.locator(".bank").inner_text()
+
+
+async def test_a_page_that_nobody_touches_gives_no_sign_of_life(page: Page, story: Story, address: str) -> None:
+    case_id = await story.sokha()
+    signs: list[str] = []
+    page.on("request", lambda asked: signs.append(asked.url) if asked.url.endswith("/presence") else None)
+    await page.clock.install()
+    await page.goto(f"{address}/cases/{case_id}")
+    async with page.expect_response("**/presence"):
+        await page.keyboard.press("t")
+        await expect(page.locator("h1")).to_have_text(NAME)
+        await page.clock.run_for(60_000)
+    await page.clock.run_for(1_200_000)
+    await story.rings(case_id)
+    await page.clock.run_for(60_000)
+    await expect(page.locator(".contacts .inbound")).to_have_count(1)
+    assert len(signs) == 1
+    async with page.expect_response("**/presence"):
+        await page.mouse.move(300, 300)
+        await page.clock.run_for(2_000)
+    assert len(signs) == 2
+
+
+async def test_every_suspect_payment_is_shown_and_asked_about(page: Page, story: Story, address: str) -> None:
+    case_id = await story.sokha(more_suspects=2)
+    await page.goto(f"{address}/cases/{case_id}")
+    await page.keyboard.press("t")
+    await page.keyboard.press("v")
+    await expect(page.locator("#next-title")).to_have_text("Ask about the 3 payments")
+    for told in ("1,280.00 EUR at Musée du Louvre", "420.00 EUR at Galeries Lafayette", "421.00 EUR", "all in Paris"):
+        await expect(page.locator(".say")).to_contain_text(told)
+    await expect(page.locator(".which input:checked")).to_have_count(3)
+    await expect(page.locator(".more li")).to_have_count(2)
+    await page.keyboard.press("n")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".why .pill.bad")).to_have_count(3)
 
 
 async def nothing_serious(page: Page, what: str) -> None:

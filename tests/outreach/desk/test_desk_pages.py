@@ -1,13 +1,15 @@
 """The pages without a browser: what they show, to whom, and what they record."""
 
 import re
+from datetime import datetime
 
 import httpx
 
 from outreach.cases.events import DataViewed, PaymentsDenied, TaskTaken
 from outreach.desk.desk import Desk
+from outreach.desk.presence import last_seen
 from tests.outreach.desk.conftest import read_models
-from tests.outreach.desk.story import EMAIL, NAME, PHONE, Story
+from tests.outreach.desk.story import EMAIL, NAME, PHONE, Story, Ticking
 
 
 def field(page: str, name: str) -> str:
@@ -39,7 +41,7 @@ async def test_the_queue_shows_who_waits_in_the_order_in_which_to_take_them(
     page = (await dara.get("/")).text
     reasons = re.findall(r'class="reason"><a [^>]*>([^<]*)</a>(.*)</td>', page)
     fronts = ["front" in after for _, after in reasons]
-    assert reasons[0][0] == "She wrote it was not her"
+    assert reasons[0][0] == "Replied “it was not me”; call to block the card"
     assert fronts == sorted(fronts, reverse=True)
     assert NAME not in page
     assert len(reasons) == 8
@@ -70,7 +72,7 @@ async def test_the_customer_is_masked_until_the_task_is_taken(dara: httpx.AsyncC
         assert secret not in before
     assert "S•••• C••••" in before
     taken = await dara.post(f"/cases/{case_id}/take", data=form_of(before), follow_redirects=True)
-    for shown in (NAME, PHONE, EMAIL, "4821"):
+    for shown in (NAME, "+1 415-555-0142", "sokha.chan@<wbr>example.com", "4821"):
         assert shown in taken.text
 
 
@@ -201,13 +203,34 @@ async def test_the_theme_goes_round(dara: httpx.AsyncClient) -> None:
     assert seen == ["light", "dark", "system"]
 
 
-async def test_an_open_case_is_a_sign_of_life(dara: httpx.AsyncClient, story: Story, desk: Desk) -> None:
-    from outreach.desk.presence import last_seen  # noqa: PLC0415 - read here only
+async def seen(desk: Desk, case_id: str) -> datetime | None:
+    async with desk.history.transaction() as conn:
+        return await last_seen(conn, "dara", case_id)
 
+
+async def test_opening_a_case_in_hand_and_pressing_are_signs_of_life(
+    dara: httpx.AsyncClient, story: Story, desk: Desk, clock: Ticking
+) -> None:
     case_id = await story.sokha()
     page = (await dara.get(f"/cases/{case_id}")).text
+    assert await seen(desk, case_id) is None
+    await dara.post(f"/cases/{case_id}/take", data={"csrf": field(page, "csrf")})
+    await dara.get(f"/cases/{case_id}")
+    assert await seen(desk, case_id) == clock()
+    clock.forward(40)
     sign = await dara.post(f"/cases/{case_id}/presence", headers={"x-csrf-token": field(page, "csrf")})
     assert sign.status_code == 204
-    async with desk.history.transaction() as conn:
-        assert await last_seen(conn, "dara", case_id) == desk.clock()
-        assert await last_seen(conn, "mina", case_id) is None
+    assert await seen(desk, case_id) == clock()
+
+
+async def test_a_page_that_follows_a_case_by_itself_is_no_sign_of_life(
+    dara: httpx.AsyncClient, story: Story, desk: Desk, clock: Ticking
+) -> None:
+    case_id = await story.sokha()
+    page = (await dara.get(f"/cases/{case_id}")).text
+    await dara.post(f"/cases/{case_id}/take", data={"csrf": field(page, "csrf")})
+    await dara.get(f"/cases/{case_id}")
+    opened = clock()
+    clock.forward(3600)
+    await dara.get(f"/cases/{case_id}", headers={"hx-request": "true"})
+    assert await seen(desk, case_id) == opened

@@ -1,11 +1,17 @@
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
-from outreach.cases.state import AlertState, CaseState, TaskState
+from outreach import desk
+from outreach.cases.state import AlertState, CardActionState, CaseState, ContactState, TaskState
 from outreach.desk.guide import advise, way
 from outreach.desk.words import REASONS
 from tests.outreach.desk.story import some_time_ago
+
+DESK = Path(desk.__file__).parent
 
 ALERT = AlertState(
     alert_id="a",
@@ -20,7 +26,9 @@ ALERT = AlertState(
 
 def case(*, taken_by: str = "", reason: str = "call_customer", **more: Any) -> CaseState:
     task = TaskState(task_id="t", reason=reason, taken_by=taken_by)
-    return CaseState(**{"case_id": "case", "case_code": "ABC234", "alerts": {"a": ALERT}, "task": task, **more})
+    return CaseState(
+        **{"case_id": "case", "customer_id": "c1", "case_code": "ABC234", "alerts": {"a": ALERT}, "task": task, **more}
+    )
 
 
 def step(state: CaseState) -> str:
@@ -44,13 +52,13 @@ def test_the_way_is_take_verify_ask_wrap_up() -> None:
     assert step(case(task=None)) == "done"
 
 
-def test_what_she_only_wrote_is_asked_again_on_the_phone() -> None:
+def test_what_was_only_written_is_asked_again_on_the_phone() -> None:
     state = case(
         taken_by="dara", reason="denied_by_reply", denied={"t1": "reply"}, verified=frozenset({("dara", "callback")})
     )
     advice = advise(state, "dara", what="12.00 EUR at a shop", bank="Mekong Bank")
     assert advice.step == "ask"
-    assert advice.say.startswith("You wrote that this payment was not yours")
+    assert advice.say.startswith("You wrote that it was not you")
 
 
 def test_a_case_in_another_hand_is_for_looking() -> None:
@@ -68,3 +76,37 @@ def test_the_question_names_the_payment_and_never_asks_for_a_secret() -> None:
 def test_steps_before_the_present_one_are_done() -> None:
     advice = advise(case(taken_by="dara"), "dara", what="", bank="")
     assert [each.state for each in way(advice)] == ["done", "now", "later", "later"]
+
+
+def test_the_code_is_asked_for_only_where_a_message_carried_it() -> None:
+    sent = ContactState(contact_id="m", channel="sms", purpose="alert", step=1, status="delivered")
+    told = advise(case(taken_by="dara", contacts={"m": sent}), "dara", what="", bank="Mekong Bank")
+    untold = advise(case(taken_by="dara", reason="review"), "dara", what="", bank="Mekong Bank")
+    assert "read me the code" in told.say
+    assert "code" not in untold.say
+
+
+def test_a_card_without_a_known_owner_has_nobody_to_ask() -> None:
+    advice = advise(case(taken_by="dara", customer_id="", reason="unknown_owner"), "dara", what="", bank="B")
+    assert (advice.title, advice.say) == ("Find the owner", "")
+
+
+def test_what_the_bank_has_not_answered_yet_is_not_said_as_done() -> None:
+    block = CardActionState(command_id="b", action="block", card_id="c")
+    over = {"taken_by": "dara", "verified": frozenset({("dara", "callback")}), "denied": {"t1": "operator"}}
+    asked = advise(case(**over, actions={"b": block}), "dara", what="", bank="B")
+    answered = advise(case(**over, actions={"b": structs.replace(block, result="blocked")}), "dara", what="", bank="B")
+    assert asked.say.startswith("I am declining")
+    assert answered.say.startswith("The payment is declined")
+
+
+def test_nothing_on_the_desk_takes_the_customer_for_a_woman_or_a_man() -> None:
+    shown = [*sorted(DESK.rglob("*.html")), *sorted(DESK.glob("*.py")), DESK / "static" / "desk.js"]
+    gendered = re.compile(r"\b(she|her|hers|he|him|his)\b", re.IGNORECASE)
+    found = [
+        f"{path.name}: {line.strip()}"
+        for path in shown
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if gendered.search(line) and "*it was her*" not in line
+    ]
+    assert found == []

@@ -30,6 +30,24 @@ def test_amounts_are_grouped_and_keep_their_decimals() -> None:
     assert words.amount("a lot", "EUR") == "a lot EUR"
 
 
+def test_phone_numbers_are_grouped_and_anything_else_is_left_as_it_is() -> None:
+    numbers = ("+14155550142", "+85523426000", "•••• •••• 42", "a+14155550142@mail.example", "+1", "")
+    assert [words.phone_number(each) for each in numbers] == [
+        "+1 415-555-0142",
+        "+855 23 426 000",
+        "•••• •••• 42",
+        "a+14155550142@mail.example",
+        "+1",
+        "",
+    ]
+
+
+def test_a_local_time_says_how_far_its_clocks_are_from_utc() -> None:
+    at = datetime(2026, 11, 21, 22, 20, tzinfo=UTC)
+    zones = ("Asia/Phnom_Penh", "America/St_Johns", "Nowhere/Land")
+    assert [words.utc_offset(at, each) for each in zones] == ["UTC+7", "UTC-3:30", ""]
+
+
 def test_a_time_is_said_where_it_happened_or_in_utc() -> None:
     at = datetime(2026, 11, 21, 22, 20, tzinfo=UTC)
     assert words.local(at, "Asia/Phnom_Penh") == "Sun 22 Nov 05:20"
