@@ -51,7 +51,7 @@ class History:
     """The event store. One per process; all methods may be used from any task of the loop that opened it.
 
     Attributes:
-        pool: connections for read models, in UTC; not in a transaction when they are handed out.
+        pool: connections for read models, in UTC; each statement commits by itself outside `conn.transaction()`.
         wake: the hints that there is more to read.
     """
 
@@ -89,7 +89,8 @@ class History:
         keys = CustomerKeys(master_key, clock)
         pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             postgres_url,
-            kwargs={"options": _OPTIONS, "application_name": "ringback"},
+            # A read alone needs no BEGIN and COMMIT, which are two of its three round trips.
+            kwargs={"options": _OPTIONS, "application_name": "ringback", "autocommit": True},
             min_size=1,
             max_size=pool_size,
             timeout=_CONNECTION_WITHIN_S,
@@ -185,7 +186,7 @@ class History:
         Raises:
             Unavailable: retryable.
         """
-        async with self.transaction() as conn:
+        async with self._connection() as conn:
             return await _rows(conn, *_selection(after, limit, types))
 
     async def head(self) -> Head:
@@ -194,7 +195,7 @@ class History:
         Raises:
             Unavailable: retryable.
         """
-        async with self.transaction() as conn:
+        async with self._connection() as conn:
             cursor = await conn.execute("SELECT position, hash FROM history.head")
             row = await cursor.fetchone()
         if row is None:
@@ -202,7 +203,7 @@ class History:
         return Head(*row)
 
     async def _read(self, where: str, values: tuple[Any, ...]) -> list[Recorded[Event]]:
-        async with self.transaction() as conn:
+        async with self._connection() as conn:
             stored = await _rows(conn, where, values)
             wanted: set[UUID] = {row.key_id for row in stored if row.key_id is not None}
             keys = await self._keys.for_reading(conn, wanted)
@@ -215,12 +216,24 @@ class History:
         Raises:
             Unavailable: PostgreSQL is away, or went away meanwhile; whether the block was committed is then not known.
         """
-        cancellation = Cancellation()
-        try:
-            async with self.pool.connection() as conn, conn.transaction():
-                cancellation.check()
+        async with self._connection() as conn:
+            cancellation = Cancellation()
+            async with conn.transaction():
                 yield conn
                 cancellation.check()
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
+        """A connection of the pool; each statement commits by itself.
+
+        Raises:
+            Unavailable: PostgreSQL is away, or went away meanwhile.
+        """
+        cancellation = Cancellation()
+        try:
+            async with self.pool.connection() as conn:
+                cancellation.check()
+                yield conn
         except _AWAY as error:
             cancellation.check()  # it may end as the connection's error, and whoever tries again would live on
             # After a restart of the server all idle connections are dead: the pool looks, so that the next try is good.

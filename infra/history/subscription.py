@@ -119,12 +119,14 @@ class Subscription:
             if self._leadership is not None:
                 self._leadership.check()
             hints = self._history.wake.heard()
-            # Read before the events: none of the wanted types lies between what is found and this.
-            scanned = position if self._types is None else (await self._history.head()).position
             batch = await read(after=position, limit=limit, types=self._types)
+            if not batch and self._types is not None:
+                # Nothing is wanted up to here: the next read begins behind it. Read again, for what came in between.
+                scanned = (await self._history.head()).position
+                batch = await read(after=position, limit=limit, types=self._types)
+                position = max(position, scanned) if not batch else position
             if batch:
                 position = batch[-1].position
                 yield batch
             else:
-                position = max(position, scanned)
                 await self._history.wake.wait(hints)

@@ -55,12 +55,14 @@ class Cases:
         cause: str,
         expected: int | None = None,
         within: Within | None = None,
+        known: tuple[CaseState, int] | None = None,
     ) -> Handled:
         """Decides and appends.
 
         The ids of the events derive from ``cause`` (what the command follows from: an event's id, a callback, a
         request), so the same cause again changes nothing. ``within`` runs in the transaction of the append, and also
-        when there is nothing to append.
+        when there is nothing to append. ``known``: the case and its version as the caller has just loaded them, which
+        saves loading them again; the append is checked against that version all the same.
 
         Raises:
             Refused: the case does not do that; ``within`` has not run.
@@ -69,7 +71,8 @@ class Cases:
             Unavailable: the history is away. Retryable.
         """
         for _ in range(_TRIES):
-            state, version = await self.load(case_id)
+            state, version = known or await self.load(case_id)
+            known = None
             if expected is not None and expected != version:
                 raise Conflict(case_stream(case_id), expected, version)
             events = decide(state, command)
@@ -93,8 +96,7 @@ class Cases:
 
     async def load(self, case_id: str) -> tuple[CaseState, int]:
         """The case and its version; the default state and 0 where there is none."""
-        recorded = await self.timeline(case_id)
-        return replay(one.event for one in recorded), recorded[-1].version if recorded else 0
+        return loaded(await self.timeline(case_id))
 
     async def timeline(self, case_id: str) -> list[Recorded[Event]]:
         """Every event of the case, oldest first."""
@@ -250,6 +252,11 @@ class Cases:
 
     async def _unchanged(self, case_id: str) -> Handled:
         return _nothing(*await self.load(case_id))
+
+
+def loaded(timeline: Sequence[Recorded[Event]]) -> tuple[CaseState, int]:
+    """The case and its version, from its whole timeline."""
+    return replay(one.event for one in timeline), timeline[-1].version if timeline else 0
 
 
 def _nothing(state: CaseState, version: int) -> Handled:

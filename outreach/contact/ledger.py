@@ -24,7 +24,7 @@ from outreach.cases.commands import (
 )
 from outreach.cases.errors import Busy, Refused
 from outreach.cases.evolve import replay
-from outreach.cases.service import Cases
+from outreach.cases.service import Cases, loaded
 from outreach.cases.state import CaseState
 from outreach.contact.channel import Outgoing
 from outreach.contact.composing import Bank, compose
@@ -81,13 +81,14 @@ class Ledger:
         Raises:
             Unavailable, Busy: nothing was sent, and nothing may be. Retryable.
         """
-        command = await self._composed(case_id, contact_id)
+        timeline = await self._cases.timeline(case_id)
+        command = await self._composed(timeline, contact_id)
         try:
-            return await self._decided(case_id, command, cause, within)
+            return await self._decided(case_id, command, cause, within, timeline)
         except Refused as refused:  # the case has moved on since the message was requested
             refusal = RefuseContact(contact_id=contact_id, reason=refused.code, policy_version=command.policy_version)
         try:
-            return await self._decided(case_id, refusal, cause, within)
+            return await self._decided(case_id, refusal, cause, within, timeline)
         except Refused:  # it was intended before, and has had its outcome
             await self._history.append(within=within)
             return None
@@ -102,10 +103,11 @@ class Ledger:
         cause = f"{contact_id}/attempt/{intent.attempt + 1}"
 
         async def record() -> Intent | None:
-            command = await self._composed(case_id, contact_id)
+            timeline = await self._cases.timeline(case_id)
+            command = await self._composed(timeline, contact_id)
             if isinstance(command, RefuseContact):
                 raise Refused(command.reason, "the policy forbids another attempt")
-            return await self._decided(case_id, command, cause, None)
+            return await self._decided(case_id, command, cause, None, timeline)
 
         try:
             following = await self.patiently(record)
@@ -119,11 +121,11 @@ class Ledger:
 
     async def obstacle(self, intent: Intent) -> str | None:
         """Why the intent must not be sent any more; empty where another has taken it over; None where it may be."""
-        state = await self.state(intent.message.case_id)
-        contact = state.contacts[intent.contact_id]
+        timeline = await self.patiently(lambda: self._cases.timeline(intent.message.case_id))
+        contact = loaded(timeline)[0].contacts[intent.contact_id]
         if contact.status != "intended" or contact.attempt != intent.attempt:
             return ""
-        command = await self.patiently(lambda: self._composed(intent.message.case_id, intent.contact_id))
+        command = await self.patiently(lambda: self._composed(timeline, intent.contact_id))
         return command.reason if isinstance(command, RefuseContact) else None
 
     async def left(self, case_id: str, contact_id: str) -> tuple[CaseState, Intent | None]:
@@ -193,21 +195,26 @@ class Ledger:
                 await asyncio.sleep(wait_s)
                 wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
 
-    async def _composed(self, case_id: str, contact_id: str) -> IntendContact | RefuseContact:
-        timeline = await self._cases.timeline(case_id)
-        customer_id = replay(one.event for one in timeline).customer_id
+    async def _composed(self, timeline: Sequence[Recorded[Event]], contact_id: str) -> IntendContact | RefuseContact:
+        customer_id = loaded(timeline)[0].customer_id
         profile = await self._customers.profile(customer_id) if customer_id else None
         return compose(timeline, contact_id, profile, self._bank, self._clock())
 
     async def _decided(
-        self, case_id: str, command: IntendContact | RefuseContact, cause: str, within: Within | None
+        self,
+        case_id: str,
+        command: IntendContact | RefuseContact,
+        cause: str,
+        within: Within | None,
+        timeline: Sequence[Recorded[Event]],
     ) -> Intent | None:
-        handled = await self._cases.handle(case_id, command, actor=ACTOR, cause=cause, within=within)
+        handled = await self._cases.handle(
+            case_id, command, actor=ACTOR, cause=cause, within=within, known=loaded(timeline)
+        )
         for event in handled.events:
             if isinstance(event, e.ContactRefused):
                 CONTACTS.labels(event.channel, event.purpose, "refused").inc()
             if isinstance(event, e.ContactIntended):
-                timeline = await self.patiently(lambda: self._cases.timeline(case_id))
                 return _intent(handled.state, event, self._clock(), _arrival(timeline))
         return None
 
