@@ -25,7 +25,7 @@ Absence: TypeAlias = Literal["without_customer", "wallet", "card_absent", "no_pl
 """Why a transaction is no sighting, as it is counted."""
 
 _NULL_ISLAND_DEGREES: Final = 0.01
-_POLES: Final = (90.0, -90.0)
+_POLES: Final = frozenset((90.0, -90.0))
 _DEGREES_A_KM: Final = 0.0063
 """A box of this half-width lies within a kilometre of its middle: 1 / (111.2 times the root of 2), less a bit."""
 
@@ -84,13 +84,15 @@ def place_of(transaction: Transaction, gazetteer: Gazetteer, ruleset: RuleSet) -
     (0, 0) and the poles are no points. None: neither a usable point nor a city that the gazetteer knows.
     """
     point = transaction.location
-    if point is not None and _is_no_point(point.lat, point.lon):
-        point = None
+    if point is not None:
+        lat, lon = point.lat, point.lon
+        if lat in _POLES or (-_NULL_ISLAND_DEGREES < lat < _NULL_ISLAND_DEGREES and abs(lon) < _NULL_ISLAND_DEGREES):
+            point = None
     merchant = transaction.merchant
     if merchant is None or merchant.city is None or merchant.country is None:
         return point
     city = gazetteer.find(merchant.city, merchant.country)
-    if point is None or (city is not None and _apart(point, city, ruleset.contradiction_km)):
+    if point is None or (city is not None and _apart(lat, lon, city, ruleset.contradiction_km)):
         return city
     return point
 
@@ -100,13 +102,8 @@ def radius_m(place: Place | Location) -> int:
     return ceil(place.radius_km * 1000) if place.radius_km else 0
 
 
-def _is_no_point(lat: float, lon: float) -> bool:
-    null_island = -_NULL_ISLAND_DEGREES < lat < _NULL_ISLAND_DEGREES and abs(lon) < _NULL_ISLAND_DEGREES
-    return null_island or lat in _POLES
-
-
-def _apart(point: Location, city: Place, limit_km: float) -> bool:
+def _apart(lat: float, lon: float, city: Place, limit_km: float) -> bool:
     surely = limit_km * _DEGREES_A_KM
-    if abs(point.lat - city.lat) < surely and abs(point.lon - city.lon) < surely:
+    if -surely < lat - city.lat < surely and -surely < lon - city.lon < surely:
         return False
-    return distance_km(point.lat, point.lon, city.lat, city.lon) - city.radius_km > limit_km
+    return distance_km(lat, lon, city.lat, city.lon) - city.radius_km > limit_km

@@ -178,7 +178,7 @@ def test_busy_cards_fed_in_batches_and_then_again_shuffled_raise_each_impossible
 
 
 def told(partition: Partition, rows: Sequence[bytes]) -> list[tuple[str, str]]:
-    found = []
+    found: list[tuple[str, str]] = []
     for row in rows:
         transaction = decode(row)
         partition.known.append(transaction)
