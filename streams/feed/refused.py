@@ -37,7 +37,9 @@ class _Refusal(msgspec.Struct, frozen=True, kw_only=True):
     refused_at: datetime
 
 
-def refusal_message(raw: bytes, *, reason: str, detail: str, origin: Origin, refused_at: datetime) -> bytes:
+def refusal_message(
+    raw: bytes, *, reason: str, detail: str, origin: Origin, refused_at: datetime, incarnation: str = ""
+) -> bytes:
     """The refusal of ``raw`` as the contract ``refusal`` has it.
 
     The id is derived from the origin, so that a refusal which is made again is the same. Masking goes before cutting:
@@ -49,6 +51,7 @@ def refusal_message(raw: bytes, *, reason: str, detail: str, origin: Origin, ref
         detail: what is wrong, for a person.
         origin: where the bytes were.
         refused_at: the present moment, UTC.
+        incarnation: of a topic that may be made anew: the same offset of another one is another record.
     """
     # Nothing that is worth mending has hundreds of digits in a row, and looking for a number in each place takes long.
     kept = mask_card_numbers(_DIGITS_AT_MOST.sub(_starred, raw))[:KEPT_AT_MOST]
@@ -64,7 +67,14 @@ def refusal_message(raw: bytes, *, reason: str, detail: str, origin: Origin, ref
     return msgspec.json.encode(
         _Refusal(
             refusal_id=str(
-                derived_id("refusal", origin.kind, origin.name, origin.row, origin.partition, origin.offset)
+                derived_id(
+                    "refusal",
+                    origin.kind,
+                    f"{origin.name}@{incarnation}" if incarnation else origin.name,
+                    origin.row,
+                    origin.partition,
+                    origin.offset,
+                )
             ),
             reason=reason,
             detail=mask_card_numbers(detail)[:500],
