@@ -21,9 +21,12 @@ logger = logging.getLogger(__name__)
 
 FLUSH_CARDS: Final = 3_000
 """Changed cards that begin a flush at once."""
+FLUSH_ROWS: Final = 50_000
+"""So do so many judged records, however few cards they are of: they are kept until they are flushed."""
 FLUSH_EVERY_S: Final = 0.25
 """So often everything that changed is flushed, however little it is."""
-_FLUSH_AT_MOST: Final = 4 * FLUSH_CARDS
+_AT_MOST: Final = 4
+"""So many times as much may be judged while a flush is under way; then judging waits for it."""
 _AGAIN_S: Final = 0.25
 _LAST_FLUSH_S: Final = 5.0
 
@@ -41,6 +44,10 @@ class Custody:
     Its methods may be called from several tasks; they take turns. Whatever makes a partition's state worthless (another
     worker's claim, a Redis that forgot, a topic made anew) ends in `dropped`, which makes the intake join the group
     anew.
+
+    Attributes:
+        judging: set when the agent listens; what is put on a channel before would be lost.
+        settled: set as soon as the group has said for the first time which partitions are ours, and they are claimed.
     """
 
     def __init__(self, settings: Settings, outbox: Outbox, clock: Clock, *, dropped: Callable[[LetGo], None]) -> None:
@@ -56,6 +63,13 @@ class Custody:
         self._turn = asyncio.Lock()
         self._assignment = 0
         self._closing: set[asyncio.Future[None]] = set()
+        self.settled = asyncio.Event()
+        self.judging = asyncio.Event()
+
+    @property
+    def now_ms(self) -> int:
+        """The present moment, milliseconds since 1970 UTC."""
+        return int(self._clock().timestamp() * 1000)
 
     @property
     def positions(self) -> dict[int, int]:
@@ -73,6 +87,7 @@ class Custody:
             await self._drop()
             self._assignment += 1
             self._identity = await self._identified()
+            self._outbox.recall.begin(str(self._identity))
             begin: dict[int, int | None] = {}
             for number in sorted(numbers):
                 state = PartitionState(self._settings.redis_url or "", number)
@@ -80,6 +95,7 @@ class Custody:
                 partition = Partition(
                     state,
                     claim,
+                    identity=str(self._identity),
                     cards_kept=self._settings.detection_cards_kept,
                     allow_card_numbers=self._settings.allow_card_numbers,
                 )
@@ -95,6 +111,7 @@ class Custody:
                     )
                 await self._outbox.put(partition, again)
             logger.info("claimed partitions %s of %s", sorted(self._held), self._identity)
+            self.settled.set()
             return self._assignment, begin
 
     async def judge(self, batch: Batch) -> None:
@@ -108,9 +125,10 @@ class Custody:
                 if partition is None:
                     continue
                 outcomes = await partition.judge(rows)
+                self._outbox.recall.keep(number, rows.offsets, rows.values, rows.blocks)
                 _count(partition, len(rows.offsets), sum(isinstance(one, SetAside) for one in outcomes))
                 await self._outbox.put(partition, outcomes)
-                if partition.dirty >= FLUSH_CARDS:
+                if partition.dirty >= FLUSH_CARDS or partition.pending >= FLUSH_ROWS:
                     await self._begin_flush(partition)
             DETECTION_BATCH_SECONDS.observe(time.perf_counter() - began)
 
@@ -120,6 +138,12 @@ class Custody:
             for partition in list(self._held.values()):
                 if partition.number not in self._flushes:
                     await self._begin_flush(partition)
+
+    async def sweep(self) -> None:
+        """Goes on looking for cards that are too old to matter, a little of each partition."""
+        async with self._turn:
+            for partition in list(self._held.values()):
+                await partition.sweep()
 
     async def look_for_replacement(self) -> None:
         """Asks the broker whether the topic is still the one that is read, so that a quiet one is noticed as well."""
@@ -173,7 +197,7 @@ class Custody:
     async def _begin_flush(self, partition: Partition) -> None:
         running = self._flushes.get(partition.number)
         if running is not None:
-            if partition.dirty < _FLUSH_AT_MOST:
+            if partition.dirty < _AT_MOST * FLUSH_CARDS and partition.pending < _AT_MOST * FLUSH_ROWS:
                 return
             await asyncio.wait([running])
         identity = self._identity

@@ -3,6 +3,11 @@
 Faust pays some 100 µs an event and nothing noticeable a batch. The thread asks for one record, takes whatever else is
 there already, and puts it on the agent's channel: under load that is up to 5,000 records, on a quiet feed it is one,
 which has not waited for others.
+
+Where a partition has no stored position (a first start, or a Redis that lost its memory), it is read from the broker's
+time stamp on before which nothing can matter: the rules' memory, and the day that a payment may be ahead of its stamp.
+A broker that does not say where that is, or has nothing as new, is read from the beginning. (Known limit: after a feed
+that rested for days, payments settled late can lack what came before the rest.)
 """
 
 import asyncio
@@ -20,7 +25,8 @@ from mode import Service
 from infra.metrics import DETECTION_LAG
 from infra.settings import Settings
 from streams.detection.custody import Batch, Custody
-from streams.detection.partition import Rows
+from streams.detection.partition import REMEMBERED_S, Rows
+from streams.detection.recall import blocks
 from streams.errors import StreamsError
 from streams.runner import HEARTBEAT_S, SESSION_TIMEOUT_S
 from streams.topics import TRANSACTIONS, ensure_topics
@@ -32,6 +38,7 @@ BATCH: Final = 5_000
 _POLL_S: Final = 0.1
 _AGAIN_S: Final = 0.5
 _LAG_EVERY_S: Final = 2.0
+_ANSWER_S: Final = 5.0
 
 Answer = TypeVar("Answer")
 
@@ -94,15 +101,19 @@ class Intake(Service):
     def _read(self, consumer: confluent_kafka.Consumer) -> None:
         first = consumer.poll(_POLL_S)
         if first is not None:
-            messages = [first, *consumer.consume(BATCH - 1, 0)]
-            good = [message for message in messages if message.error() is None]
-            if len(good) < len(messages):
+            good = messages = [first, *consumer.consume(BATCH - 1, 0)]
+            if any(map(Message.error, messages)):
+                good = [message for message in messages if message.error() is None]
                 self._notice(messages)
             if good:
-                self._wait_for(self._channel.put(Batch(self._assignment, _by_partition(good))))
+                self._wait_for(self._put(Batch(self._assignment, _by_partition(good))))
         if time.monotonic() - self._lag_told > _LAG_EVERY_S:
             self._lag_told = time.monotonic()
             self._tell_lag(consumer)
+
+    async def _put(self, batch: Batch) -> None:
+        await self._custody.judging.wait()
+        await self._channel.put(batch)
 
     def _notice(self, messages: Sequence[Message]) -> None:
         """Errors come as messages. A topic that is gone is made again; librdkafka itself gets over the others."""
@@ -123,17 +134,22 @@ class Intake(Service):
         return True
 
     def _assigned(self, consumer: confluent_kafka.Consumer, partitions: list[TopicPartition]) -> None:
-        if not partitions:
+        if not partitions:  # there are more workers than partitions: this one stands by
+            if self._running is not None:
+                self._running.call_soon_threadsafe(self._custody.settled.set)
             return
         taken = self._wait_for(self._custody.take([partition.partition for partition in partitions]))
         if taken is None:
             return
         self._assignment, begin = taken
-        offsets = [
-            TopicPartition(TRANSACTIONS, number, OFFSET_BEGINNING if offset is None else offset)
-            for number, offset in begin.items()
-        ]
-        consumer.assign(offsets)
+        unknown = [number for number, offset in begin.items() if offset is None]
+        since = _remembered(consumer, unknown, self._custody.now_ms - REMEMBERED_S * 1000) if unknown else {}
+        consumer.assign(
+            [
+                TopicPartition(TRANSACTIONS, number, since[number] if offset is None else offset)
+                for number, offset in begin.items()
+            ]
+        )
 
     def _revoked(self, consumer: confluent_kafka.Consumer, partitions: list[TopicPartition]) -> None:
         del consumer, partitions  # the classic protocol takes all of them
@@ -175,9 +191,9 @@ class Intake(Service):
             "session.timeout.ms": int(SESSION_TIMEOUT_S * 1000),
             "heartbeat.interval.ms": int(HEARTBEAT_S * 1000),
             "check.crcs": False,
-            "queued.min.messages": 200_000,
-            "queued.max.messages.kbytes": 131_072,
-            "fetch.message.max.bytes": 4_194_304,
+            "queued.min.messages": 100_000,
+            "queued.max.messages.kbytes": 49_152,  # of values, all partitions together; as much again for their frames
+            "fetch.message.max.bytes": 2_097_152,
             "fetch.wait.max.ms": 20,  # the embedded broker wakes no waiting fetch
             "fetch.queue.backoff.ms": 5,
             "fetch.error.backoff.ms": 100,
@@ -189,23 +205,32 @@ class Intake(Service):
         }
 
 
+def _remembered(consumer: confluent_kafka.Consumer, numbers: Sequence[int], since_ms: int) -> dict[int, int]:
+    """Where each partition's records since that time begin; its beginning, where the broker does not say."""
+    found = dict.fromkeys(numbers, OFFSET_BEGINNING)
+    try:
+        asked = [TopicPartition(TRANSACTIONS, number, since_ms) for number in numbers]
+        for answer in consumer.offsets_for_times(asked, timeout=_ANSWER_S):
+            if answer.error is None and answer.offset > 0:  # below: nothing is as new, or it is the beginning
+                found[answer.partition] = answer.offset
+    except KafkaException as error:
+        logger.warning("the broker does not say where the last days begin, reading from the beginning: %s", error)
+    return found
+
+
 def _by_partition(messages: Sequence[Message]) -> list[tuple[int, Rows]]:
     """The batch by partition, each in its order."""
     apart: dict[int, list[Message]] = {}
-    for message in messages:
-        number = message.partition()
+    for number, message in zip(map(Message.partition, messages), messages, strict=True):
         if number in apart:
             apart[number].append(message)
         else:
             apart[number or 0] = [message]
-    return [
-        (
-            number,
-            Rows(
-                offsets=[message.offset() or 0 for message in rows],
-                stamps_ms=[stamp for _kind, stamp in map(Message.timestamp, rows)],
-                values=list(map(Message.value, rows)),
-            ),
-        )
-        for number, rows in apart.items()
-    ]
+    return [(number, _rows(own)) for number, own in apart.items()]
+
+
+def _rows(messages: Sequence[Message]) -> Rows:
+    offsets = [offset or 0 for offset in map(Message.offset, messages)]
+    values = [value or b"" for value in map(Message.value, messages)]  # a tombstone is a row that cannot be read
+    stamps = [stamp for _kind, stamp in map(Message.timestamp, messages)]
+    return Rows(offsets, stamps, values, blocks(offsets, values))

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -21,6 +21,7 @@ from rules.ruleset import LIVE, RuleSet
 from rules.transaction import Refusal, Transaction, decode
 from streams.detection.evidence import RecordReader
 from streams.detection.partition import Found, Outcome, Partition, SetAside
+from streams.detection.recall import Recall
 from streams.errors import BrokerAway, StreamsError
 from streams.feed.refused import Origin, refusal_message
 from streams.producer import Outgoing, Producer
@@ -35,10 +36,15 @@ ROOM: Final = 2_000
 
 
 class Outbox:
-    """Sends what the judging brought, in order; `run` does the work, as a task of its own."""
+    """Sends what the judging brought, in order; `run` does the work, as a task of its own.
+
+    Attributes:
+        recall: what passed here lately; whoever judges puts it there.
+    """
 
     def __init__(self, producer: Producer, settings: Settings, clock: Clock, *, ruleset: RuleSet = LIVE) -> None:
         self._producer = producer
+        self.recall = Recall()
         self._readers: dict[int, RecordReader] = {}
         self._settings = settings
         self._clock = clock
@@ -109,7 +115,7 @@ class Outbox:
     def _message(self, partition: Partition, outcome: Outcome, raw: Mapping[tuple[int, int], bytes]) -> Outgoing:
         if isinstance(outcome, SetAside):
             REFUSED.labels("detection", outcome.reason).inc()
-            return self._refused(partition.number, outcome)
+            return self._refused(partition, outcome)
         finding = outcome.finding
         ALERTS.labels(finding.status, finding.verdict).inc()
         known: dict[int, Transaction] = {}
@@ -130,26 +136,39 @@ class Outbox:
 
     async def _look_up(self, batch: Sequence[tuple[Partition, Outcome]]) -> dict[tuple[int, int], bytes]:
         """The records that the evidence tells of, by partition and ref: from what passed here, else from the topic."""
-        raw: dict[tuple[int, int], bytes] = {}
         asked: dict[int, dict[int, int]] = {}
         for partition, outcome in batch:
             for ref in outcome.finding.refs() if isinstance(outcome, Found) else ():
-                passed = partition.recall(ref)
                 offset = partition.offset(ref)
-                if passed is not None:
-                    raw[partition.number, ref] = passed
-                elif offset is not None:
+                if offset is not None and partition.identity == self.recall.identity:
                     asked.setdefault(partition.number, {})[offset] = ref
-        for number in asked.keys() - self._readers.keys():
-            self._readers[number] = RecordReader(self._settings.kafka_servers or "", number)
-        answers = await asyncio.gather(*(self._readers[number].read(offsets) for number, offsets in asked.items()))
-        for (number, refs), found in zip(asked.items(), answers, strict=True):
-            raw.update({(number, refs[offset]): value for offset, value in found.items()})
-        return raw
+        answers = await asyncio.gather(*(self._records(number, offsets) for number, offsets in asked.items()))
+        return {
+            (number, refs[offset]): value
+            for (number, refs), found in zip(asked.items(), answers, strict=True)
+            for offset, value in found.items()
+        }
 
-    def _refused(self, partition: int, outcome: SetAside) -> Outgoing:
-        origin = Origin(kind="topic", name=TRANSACTIONS, partition=partition, offset=outcome.offset)
+    async def _records(self, number: int, offsets: Collection[int]) -> dict[int, bytes]:
+        """One partition's records, in one pass."""
+        found, packed = self.recall.find(number, offsets)
+        if packed:
+            for some in await asyncio.to_thread(lambda: [one.records(wanted) for one, wanted in packed]):
+                found.update(some)
+        missing = [offset for offset in offsets if offset not in found]
+        if missing:
+            if number not in self._readers:
+                self._readers[number] = RecordReader(self._settings.kafka_servers or "", number)
+            found.update(await self._readers[number].read(missing))
+        return found
+
+    def _refused(self, partition: Partition, outcome: SetAside) -> Outgoing:
         value = refusal_message(
-            outcome.value, reason=outcome.reason, detail=outcome.field, origin=origin, refused_at=self._clock()
+            outcome.value,
+            reason=outcome.reason,
+            detail=outcome.field,
+            origin=Origin(kind="topic", name=TRANSACTIONS, partition=partition.number, offset=outcome.offset),
+            refused_at=self._clock(),
+            incarnation=partition.identity,
         )
         return Outgoing(TRANSACTIONS_REFUSED, None, value)

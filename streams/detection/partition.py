@@ -1,9 +1,9 @@
 """One partition in hand: its cards' memories in the process, and the judging of its records in their order."""
 
+import contextlib
 import logging
-from bisect import bisect_left
-from collections import Counter, deque
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 from rules.memory import Memory, UnknownLayout, pack, unpack
@@ -11,6 +11,7 @@ from rules.ruleset import LIVE, RuleSet
 from rules.transaction import Refusal, Transaction, decode
 from rules.verdict import Finding
 from rules.watch import NEVER, Watch
+from streams.detection.recall import Block
 from streams.detection.state import Change, Claim, PartitionState
 
 logger = logging.getLogger(__name__)
@@ -18,15 +19,20 @@ logger = logging.getLogger(__name__)
 GENERATION_SHIFT: Final = 40
 """A ref is the topic's generation above an offset of 40 bits: an old topic's offset never finds a new one's record."""
 _OFFSET_MASK: Final = (1 << GENERATION_SHIFT) - 1
-_RECALLED_ROWS: Final = 30_000
+
+REMEMBERED_S: Final = LIVE.memory_s + 86_400
+"""What is so much older than the watermark cannot change a verdict any more: the rules' memory, and a day, in which one
+gets anywhere, and by which a payment may be ahead of its time stamp."""
+_SWEPT_AT_ONCE: Final = 500
 
 
 class Rows(NamedTuple):
-    """Consecutive records of one partition; a tombstone's value is None."""
+    """Consecutive records of one partition; a tombstone's value is empty. `blocks` hold the first of them, packed."""
 
     offsets: Sequence[int]
     stamps_ms: Sequence[int]
-    values: Sequence[bytes | None]
+    values: Sequence[bytes]
+    blocks: Sequence[Block] = ()
 
 
 class Found(NamedTuple):
@@ -55,9 +61,13 @@ class Partition:
     Judging is in memory and in the order of the records; what it changes is told by `snapshot` and written by the
     caller. After an error the object counts for nothing: drop it and claim again.
 
+    A partition of which `pending` records are judged and not flushed keeps them: by them a memory is made again that a
+    row which the rules could not bear left half changed.
+
     Args:
         state: the claimed hash.
         claim: what the claim found.
+        identity: of the topic, as the claim was made under.
         cards_kept: about how many cards stay in the process; others are read back when they are seen again.
     """
 
@@ -66,12 +76,14 @@ class Partition:
         state: PartitionState,
         claim: Claim,
         *,
+        identity: str = "",
         cards_kept: int = 200_000,
         allow_card_numbers: bool = False,
         ruleset: RuleSet = LIVE,
     ) -> None:
         self.number = state.partition
         self.claim = claim
+        self.identity = identity
         self.state = state
         self.position = claim.position or 0
         self.applied_ms = claim.applied_ms
@@ -87,8 +99,14 @@ class Partition:
         self._moved = False
         self._reissued = False
         self._in_flight = False
-        self._recent: deque[Rows] = deque()
-        self._recent_rows = 0
+        # What was judged since the last snapshot, and the cards in it: by these a card's memory can be made again.
+        self._since: list[Rows] = []
+        self._flushed: dict[str, bytes] = {}
+        self._unjudged: set[int] = set()
+        self.pending = 0
+        self._swept: set[str] = set()
+        self._cursor = 0
+        self._swept_up_to = NEVER
         self.counts: Counter[str] = self._watch.counts
 
     @property
@@ -120,15 +138,17 @@ class Partition:
     async def judge(self, rows: Rows) -> list[Outcome]:
         """Judges the records in their order; what must be sent before the position may pass them is returned."""
         outcomes: list[Outcome] = []
-        decoded = self._decoded(rows, outcomes)
+        if not rows.offsets:
+            return outcomes
+        self._since.append(rows)
+        self.pending += len(rows.offsets)
+        transactions = self._decoded(rows, outcomes)
         if not self._all_here:
-            await self._read_back({row[2].card_id for row in decoded})
-        self._observe(decoded, outcomes)
-        if rows.offsets:
-            self.position = rows.offsets[-1] + 1
-            self.applied_ms = max(self.applied_ms, rows.stamps_ms[-1])
-            self._moved = True
-            self._keep(rows)
+            await self._read_back({one.card_id for one in transactions if one is not None})
+        await self._observe(rows, transactions, outcomes)
+        self.position = rows.offsets[-1] + 1
+        self.applied_ms = max(self.applied_ms, rows.stamps_ms[-1])
+        self._moved = True
         if len(self._cards) > self._cards_kept // 2 and not self._in_flight:
             self._let_older_go()
         return outcomes
@@ -137,15 +157,19 @@ class Partition:
         """Everything that changed since the last snapshot, packed, with the position after it; None: nothing did."""
         if not self._moved:
             return None
+        cards = self._cards
         change = Change(
-            cards={card: pack(self._cards[card]) for card in self._dirty},
+            cards={card: pack(cards[card]) for card in self._dirty},
+            swept=frozenset(self._swept - self._dirty),
             position=self.position,
             watermark_us=self._watch.watermark_us,
             applied_ms=self.applied_ms,
             ruleset=self.ruleset.version,
             reissued=self._reissued,
         )
-        self._dirty = set()
+        self._flushed = change.cards
+        self._since, self._unjudged, self.pending = [], set(), 0
+        self._dirty, self._swept = set(), set()
         self._moved = self._reissued = False
         self._in_flight = True
         return change
@@ -154,14 +178,26 @@ class Partition:
         """The last snapshot is in Redis."""
         self._in_flight = False
 
-    def recall(self, ref: int) -> bytes | None:
-        """The record of a ref, where it passed here a moment ago."""
-        offset = self.offset(ref)
-        for rows in reversed(self._recent) if offset is not None else ():
-            if rows.offsets[0] <= (offset or 0) <= rows.offsets[-1]:
-                at = bisect_left(rows.offsets, offset or 0)
-                return rows.values[at] if rows.offsets[at] == offset else None
-        return None
+    async def sweep(self) -> None:
+        """Looks at some of the stored cards, and has the next flush delete those whose memory is too old to matter.
+
+        Goes round the partition, some hundred cards a call; after a round it rests until the watermark has moved by an
+        hour.
+        """
+        watermark_us = self._watch.watermark_us
+        if self._cursor == 0 and watermark_us < self._swept_up_to + 3_600_000_000:
+            return
+        if self._cursor == 0:
+            self._swept_up_to = watermark_us
+        self._cursor, found = await self.state.some(self._cursor, _SWEPT_AT_ONCE)
+        for card, value in found.items():
+            if card not in self._dirty:
+                memory = self._cards.get(card) or self._older.get(card) or self._unpacked(value)
+                if _newest_us(memory) < watermark_us - REMEMBERED_S * 1_000_000:
+                    self._swept.add(card)
+                    self._cards.pop(card, None)
+                    self._older.pop(card, None)
+                    self._moved = True
 
     def offset(self, ref: int) -> int | None:
         """The offset that a ref stands for; None where the topic that held it is gone."""
@@ -169,36 +205,78 @@ class Partition:
             ref & _OFFSET_MASK if ref >= self._generation and ref >> GENERATION_SHIFT == self.claim.generation else None
         )
 
-    def _decoded(self, rows: Rows, outcomes: list[Outcome]) -> list[tuple[int, int, Transaction, bytes]]:
-        decoded = []
+    def _decoded(self, rows: Rows, outcomes: list[Outcome]) -> list[Transaction | None]:
+        """Each row's transaction; None for one that is set aside."""
+        transactions: list[Transaction | None] = []
+        take = transactions.append
         allow = self._allow_card_numbers
-        for offset, stamp, value in zip(rows.offsets, rows.stamps_ms, rows.values, strict=True):
-            raw = value or b""
+        for value in rows.values:
             try:
-                decoded.append((offset, stamp, decode(raw, allow_card_numbers=allow), raw))
+                take(decode(value, allow_card_numbers=allow))
             except Refusal as refusal:
-                outcomes.append(SetAside(refusal.reason, refusal.field, offset, raw))
-        return decoded
+                outcomes.append(SetAside(refusal.reason, refusal.field, rows.offsets[len(transactions)], value))
+                take(None)
+        return transactions
 
-    def _observe(self, decoded: list[tuple[int, int, Transaction, bytes]], outcomes: list[Outcome]) -> None:
-        cards, older, dirty = self._cards, self._older, self._dirty
-        observe, generation = self._watch.observe, self._generation
-        for offset, stamp, transaction, raw in decoded:
+    async def _observe(self, rows: Rows, transactions: list[Transaction | None], outcomes: list[Outcome]) -> None:
+        cards, older, dirty, watch = self._cards, self._older, self._dirty, self._watch
+        observe, generation = watch.observe, self._generation
+        for offset, stamp, transaction in zip(rows.offsets, rows.stamps_ms, transactions, strict=True):
+            if transaction is None:
+                continue
             card = transaction.card_id
             memory = cards.get(card)
             if memory is None:
                 memory = cards[card] = older.pop(card) if card in older else Memory()
             dirty.add(card)
+            watermark_us = watch.watermark_us
             try:
-                findings = observe(memory, transaction, generation | offset, stamp)
+                found = observe(memory, transaction, generation | offset, stamp)
             except Refusal as refusal:
-                outcomes.append(SetAside(refusal.reason, refusal.field, offset, raw))
+                outcomes.append(
+                    SetAside(refusal.reason, refusal.field, offset, rows.values[rows.offsets.index(offset)])
+                )
             except Exception:  # a row that the rules cannot bear must not stop what is behind it
                 logger.exception("record %d of partition %d could not be judged", offset, self.number)
-                outcomes.append(SetAside("not_judged", "", offset, raw))
+                outcomes.append(SetAside("not_judged", "", offset, rows.values[rows.offsets.index(offset)]))
+                self._unjudged.add(offset)
+                watch.watermark_us = watermark_us
+                cards[card] = await self._made_again(card, offset)
             else:
-                if findings:
-                    outcomes += [Found(finding, card, stamp) for finding in findings]
+                if found:
+                    outcomes += [Found(finding, card, stamp) for finding in found]
+
+    async def _made_again(self, card: str, before: int) -> Memory:
+        """The card's memory as it was before this record, which has left it half changed.
+
+        From its packed form as of the last flush, and the rows since then; what they gave has been told already.
+        """
+        value = self._flushed.get(card)
+        if value is None:
+            value = (await self.state.load([card])).get(card)
+        memory = self._unpacked(value) if value else Memory()
+        watch = self._watch
+        counts, watermark_us = watch.counts.copy(), watch.watermark_us
+        for offset, stamp, raw in self._rows_of(card, before):
+            with contextlib.suppress(Refusal):
+                watch.observe(memory, decode(raw, allow_card_numbers=True), self._generation | offset, stamp)
+        watch.watermark_us = watermark_us
+        watch.counts.clear()
+        watch.counts.update(counts)
+        return memory
+
+    def _rows_of(self, card: str, before: int) -> Iterator[tuple[int, int, bytes]]:
+        """The rows since the last snapshot that were judged and are of this card."""
+        name = card.encode()
+        for rows in self._since:
+            for offset, stamp, raw in zip(rows.offsets, rows.stamps_ms, rows.values, strict=True):
+                if offset >= before:
+                    return
+                if offset in self._unjudged or not (name in raw or b"\\" in raw):  # the name may be written in escapes
+                    continue
+                with contextlib.suppress(Refusal):
+                    if decode(raw, allow_card_numbers=self._allow_card_numbers).card_id == card:
+                        yield offset, stamp, raw
 
     async def _read_back(self, wanted: set[str]) -> None:
         missing = [card for card in wanted if card not in self._cards and card not in self._older]
@@ -218,8 +296,8 @@ class Partition:
         self._cards = {card: self._cards[card] for card in self._dirty}
         self._all_here = False
 
-    def _keep(self, rows: Rows) -> None:
-        self._recent.append(rows)
-        self._recent_rows += len(rows.offsets)
-        while self._recent_rows > _RECALLED_ROWS and len(self._recent) > 1:
-            self._recent_rows -= len(self._recent.popleft().offsets)
+
+def _newest_us(memory: Memory) -> int:
+    """The latest time that the memory knows of, microseconds since 1970 UTC."""
+    newest = memory.entries[-1].at_us if memory.entries else NEVER
+    return max(newest, memory.cut[0], *memory.contested.values())

@@ -79,9 +79,10 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """What one flush writes: the changed cards, and the position after them."""
+    """What one flush writes: the changed cards, and the position after them; `swept` cards are deleted."""
 
     cards: dict[str, bytes]
+    swept: frozenset[str] = frozenset()
     position: int
     watermark_us: int
     applied_ms: int
@@ -142,15 +143,17 @@ class PartitionState:
         """All cards, some thousands at a time."""
         cursor = 0
         while True:
-            at = cursor
-            cursor, found = await self._patiently(lambda at=at: self._client.hscan(self._name, at, count=_SCAN))
-            yield {
-                field[len(CARD_PREFIX) :].decode(): value
-                for field, value in found.items()
-                if field.startswith(CARD_PREFIX)
-            }
+            cursor, found = await self.some(cursor)
+            yield found
             if cursor == 0:
                 return
+
+    async def some(self, cursor: int, count: int = _SCAN) -> tuple[int, dict[str, bytes]]:
+        """About `count` cards from a cursor on (0: the first), and the cursor to go on from; 0 after the last."""
+        following, found = await self._patiently(lambda: self._client.hscan(self._name, cursor, count=count))
+        return following, {
+            field[len(CARD_PREFIX) :].decode(): value for field, value in found.items() if field.startswith(CARD_PREFIX)
+        }
 
     async def flush(self, change: Change) -> None:
         """Writes the change whole or not at all, and only under one's own epoch.
@@ -165,7 +168,7 @@ class PartitionState:
             try:
                 if self._writer is None and await self._open(serial):
                     break  # the connection was lost after the write, and the write was made
-                if await self._written(write, serial):
+                if await self._written(write, serial, commands=5 + bool(change.swept)):
                     break
             except (RedisError, OSError) as error:
                 logger.warning("Redis did not take the state of partition %d: %s", self.partition, error)
@@ -188,8 +191,10 @@ class PartitionState:
             fields.append(value)
         if change.reissued:
             fields += ("reissue", 0)
-        commands = (_packed("MULTI"), _packed("HSET", self._name, *fields), _packed("EXEC"), self._watch())
-        return b"".join(commands)
+        commands = [_packed("MULTI"), _packed("HSET", self._name, *fields)]
+        if change.swept:
+            commands.append(_packed("HDEL", self._name, *(CARD_PREFIX + card.encode() for card in change.swept)))
+        return b"".join((*commands, _packed("EXEC"), self._watch()))
 
     def _watch(self) -> bytes:
         return _packed("WATCH", self._name) + _packed("HMGET", self._name, "epoch", "serial")
@@ -202,10 +207,10 @@ class PartitionState:
         await self._writer.read_response()
         return self._ours(await self._writer.read_response()) >= serial
 
-    async def _written(self, write: bytes, serial: int) -> bool:
+    async def _written(self, write: bytes, serial: int, commands: int) -> bool:
         """One attempt; False when somebody touched the hash in between and the epoch is nevertheless ours."""
         await self._writer.send_packed_command(write)
-        _multi, _queued, executed, _watching, found = [await self._writer.read_response() for _ in range(5)]
+        *_queued, executed, _watching, found = [await self._writer.read_response() for _ in range(commands)]
         return self._ours(found) >= serial and executed is not None
 
     def _ours(self, found: Sequence[bytes | None]) -> int:

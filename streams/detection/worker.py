@@ -11,6 +11,7 @@ from mode import Service
 from infra.clock import Clock, utc_now
 from infra.metrics import DETECTION_LET_GO
 from infra.settings import Settings
+from rules.gazetteer import world
 from streams.detection.custody import FLUSH_EVERY_S, Batch, Custody
 from streams.detection.errors import LetGo
 from streams.detection.intake import Intake
@@ -61,10 +62,23 @@ class Detection(Service):
         while not self.should_stop:
             await self.sleep(_LOOK_EVERY_S)
             await self.custody.look_for_replacement()
+            await self.custody.sweep()
 
     def _let_go(self, error: LetGo) -> None:
         DETECTION_LET_GO.labels(type(error).__name__).inc()
         self._intake.join_anew()
+
+
+class Settled(Service):
+    """Starts only when the partitions are claimed: what starts after it, and the word that the role is ready, wait."""
+
+    def __init__(self, custody: Custody, **options: Any) -> None:
+        super().__init__(**options)
+        self._custody = custody
+
+    async def on_start(self) -> None:
+        """Waits for the claim, or for the end."""
+        await self.wait(self._custody.settled.wait())
 
 
 def detection_app(settings: Settings, *, clock: Clock = utc_now) -> App:
@@ -73,9 +87,11 @@ def detection_app(settings: Settings, *, clock: Clock = utc_now) -> App:
     batches = app.channel(maxsize=2)
     detection = Detection(settings, batches, clock, beacon=app.beacon)
     app.add_dependency(detection)  # at once: `app.service` would wait until the control topic's group is formed
+    app.add_dependency(Settled(detection.custody, beacon=app.beacon))
 
     @app.agent(batches, name="detection")
     async def judge(stream: StreamT[Batch]) -> None:
+        detection.custody.judging.set()
         async for batch in stream:
             try:
                 await detection.custody.judge(batch)
@@ -90,6 +106,7 @@ def detection_app(settings: Settings, *, clock: Clock = utc_now) -> App:
 def run(settings: Settings) -> None:
     """Runs until SIGTERM or SIGINT; the settings name Redis and the broker."""
     app = detection_app(settings)
+    world()  # half a second to read, which no payment shall wait for
     # What is imported lives for ever: the collector need not look at it again, nor often at millions of sightings.
     gc.collect()
     gc.freeze()
