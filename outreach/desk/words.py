@@ -208,6 +208,8 @@ def duration(seconds: object) -> str:
     whole = abs(round(seconds))
     if whole < MINUTE_S:
         return f"{whole} s"
+    # To the nearest minute, as the evidence says it in words.
+    whole = round(whole / MINUTE_S) * MINUTE_S
     hours, minutes = whole // HOUR_S, whole % HOUR_S // MINUTE_S
     if whole >= 2 * DAY_S:
         return f"{whole // DAY_S} d {whole % DAY_S // HOUR_S} h"

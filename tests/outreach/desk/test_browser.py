@@ -221,6 +221,7 @@ async def test_every_suspect_payment_is_shown_and_asked_about(page: Page, story:
     case_id = await story.sokha(more_suspects=2)
     await page.goto(f"{address}/cases/{case_id}")
     await page.keyboard.press("t")
+    await expect(page.locator("h1")).to_have_text(NAME)
     await page.keyboard.press("v")
     await expect(page.locator("#next-title")).to_have_text("Ask about the 3 payments")
     for told in ("1,280.00 EUR at Musée du Louvre", "420.00 EUR at Galeries Lafayette", "421.00 EUR", "all in Paris"):
