@@ -17,9 +17,9 @@ REASONS = {
     "alert_withdrawn": "Alert taken back; tell the customer",
     "not_reached": "No message arrived; ring the customer",
     "confirm_by_phone": "Replied “it was me”; confirm by phone",
-    "denied_by_reply": "Replied “it was not me”; call to block the card",
+    "denied_by_reply": "Replied “it was not me”; block by phone",
     "read_reply": "Read the reply, then call",
-    "customer_called": "Rang, and was promised a call back",
+    "customer_called": "Rang; promised a call back",
     "card_action_failed": "Card system refused, or did not answer",
 }
 

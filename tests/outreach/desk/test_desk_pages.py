@@ -41,7 +41,7 @@ async def test_the_queue_shows_who_waits_in_the_order_in_which_to_take_them(
     page = (await dara.get("/")).text
     reasons = re.findall(r'class="reason"><a [^>]*>([^<]*)</a>(.*)</td>', page)
     fronts = ["front" in after for _, after in reasons]
-    assert reasons[0][0] == "Replied “it was not me”; call to block the card"
+    assert reasons[0][0] == "Replied “it was not me”; block by phone"
     assert fronts == sorted(fronts, reverse=True)
     assert NAME not in page
     assert len(reasons) == 8
