@@ -85,7 +85,7 @@ class Intake(Service):
             self._anew.clear()
             if not self._topics_are_there():
                 continue
-            consumer = confluent_kafka.Consumer(self._config())
+            consumer = confluent_kafka.Consumer(consumer_config(self._settings))
             try:
                 consumer.subscribe(
                     [TRANSACTIONS], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
@@ -179,30 +179,32 @@ class Intake(Service):
             if high >= 0:
                 DETECTION_LAG.labels(str(number)).set(max(0, high - position))
 
-    def _config(self) -> dict[str, Any]:
-        return {
-            "bootstrap.servers": self._settings.kafka_servers or "",
-            "group.id": GROUP,
-            "client.id": GROUP,
-            "enable.auto.commit": False,  # the position lies in Redis, beside the state that it belongs to
-            "enable.auto.offset.store": False,
-            "auto.offset.reset": "earliest",
-            "partition.assignment.strategy": "range",
-            "session.timeout.ms": int(SESSION_TIMEOUT_S * 1000),
-            "heartbeat.interval.ms": int(HEARTBEAT_S * 1000),
-            "check.crcs": False,
-            "queued.min.messages": 100_000,
-            "queued.max.messages.kbytes": 49_152,  # of values, all partitions together; as much again for their frames
-            "fetch.message.max.bytes": 2_097_152,
-            "fetch.wait.max.ms": 20,  # the embedded broker wakes no waiting fetch
-            "fetch.queue.backoff.ms": 5,
-            "fetch.error.backoff.ms": 100,
-            "reconnect.backoff.max.ms": 1_000,
-            "topic.metadata.refresh.interval.ms": 5_000,
-            "allow.auto.create.topics": False,
-            "logger": logger,
-            "log_level": 0,
-        }
+
+def consumer_config(settings: Settings) -> dict[str, Any]:
+    """How the transaction feed is consumed: large fetches under load, tens of milliseconds on a quiet feed."""
+    return {
+        "bootstrap.servers": settings.kafka_servers or "",
+        "group.id": GROUP,
+        "client.id": GROUP,
+        "enable.auto.commit": False,  # the position lies in Redis, beside the state that it belongs to
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "earliest",
+        "partition.assignment.strategy": "range",
+        "session.timeout.ms": int(SESSION_TIMEOUT_S * 1000),
+        "heartbeat.interval.ms": int(HEARTBEAT_S * 1000),
+        "check.crcs": False,
+        "queued.min.messages": 100_000,
+        "queued.max.messages.kbytes": 49_152,  # of values, all partitions together; as much again for their frames
+        "fetch.message.max.bytes": 2_097_152,
+        "fetch.wait.max.ms": 20,  # the embedded broker wakes no waiting fetch
+        "fetch.queue.backoff.ms": 5,
+        "fetch.error.backoff.ms": 100,
+        "reconnect.backoff.max.ms": 1_000,
+        "topic.metadata.refresh.interval.ms": 5_000,
+        "allow.auto.create.topics": False,
+        "logger": logger,
+        "log_level": 0,
+    }
 
 
 def _remembered(consumer: confluent_kafka.Consumer, numbers: Sequence[int], since_ms: int) -> dict[int, int]:
