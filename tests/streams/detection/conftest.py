@@ -16,6 +16,7 @@ import pytest
 
 from infra.servers import EmbeddedServers
 from infra.settings import Settings
+from infra.telemetry import READY_FILE
 from streams.topics import FRAUD_ALERTS, PARTITIONER, TRANSACTIONS, TRANSACTIONS_REFUSED, ensure_topics
 
 PATIENCE_S = 60.0
@@ -41,7 +42,15 @@ class Worker:
             "RINGBACK_KAFKA_SERVERS": settings.kafka_servers or "",
             "RINGBACK_PARTITIONS": str(settings.partitions),
         }
+        self._folder = tempfile.TemporaryDirectory(prefix="ringback-worker-")
+        self._ready = Path(self._folder.name) / "ready"
+        environment[READY_FILE] = str(self._ready)
         self.process = subprocess.Popen([sys.executable, "-c", _PROGRAM], env=environment)  # noqa: S603 - our own program
+
+    @property
+    def ready(self) -> bool:
+        """Whether it has said that it does its work."""
+        return self._ready.exists()
 
     def kill(self) -> None:
         """As the machine would."""
@@ -56,7 +65,9 @@ class Worker:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
             self.process.terminate()
-        return self.process.wait(30)
+        status = self.process.wait(30)
+        self._folder.cleanup()
+        return status
 
 
 class Bank:
@@ -66,13 +77,13 @@ class Bank:
         self._settings = settings
         self._servers = settings.kafka_servers or ""
 
-    def send(self, transactions: Sequence[dict[str, Any] | bytes], *, key: str = "") -> None:
-        """Puts them into the topic, in this order, and waits for the broker."""
+    def send(self, transactions: Sequence[dict[str, Any] | bytes], *, key: str = "", stamp_ms: int = 0) -> None:
+        """Puts them into the topic, in this order, under that time stamp (0: now), and waits for the broker."""
         producer = confluent_kafka.Producer({"bootstrap.servers": self._servers, "partitioner": PARTITIONER})
         for one in transactions:
             value = one if isinstance(one, bytes) else json.dumps(one).encode()
             card = key or (str(one.get("card_id", "")) if isinstance(one, dict) else "")
-            producer.produce(TRANSACTIONS, key=card, value=value)
+            producer.produce(TRANSACTIONS, key=card, value=value, timestamp=stamp_ms)
         assert producer.flush(20) == 0
 
     def alerts(self) -> list[dict[str, Any]]:

@@ -2,7 +2,9 @@
 
 import os
 import signal
+import subprocess
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import redis
@@ -30,6 +32,12 @@ def judged(settings: Settings) -> int:
         return sum(int(store.hget(hash_name(number), "position") or 0) for number in range(settings.partitions))
 
 
+def epochs(settings: Settings) -> list[int]:
+    """How often each partition has been claimed."""
+    with redis.Redis.from_url(settings.redis_url or "") as store:
+        return [int(store.hget(hash_name(number), "epoch") or 0) for number in range(settings.partitions)]
+
+
 def suspects(bank: Bank) -> set[str]:
     return {alert["suspect"] for alert in bank.alerts()}
 
@@ -38,6 +46,7 @@ def expected(prefix: str, count: int) -> set[str]:
     return {f"{prefix}{number}-paris" for number in range(count)}
 
 
+@pytest.mark.faults
 def test_a_worker_killed_in_the_middle_is_followed_by_one_that_loses_and_doubles_nothing(
     stage: Settings, bank: Bank, start: Callable[[], Worker]
 ) -> None:
@@ -67,6 +76,7 @@ def test_a_worker_ends_in_good_order_and_flushes_before(
     assert judged(stage) == 6
 
 
+@pytest.mark.faults
 def test_a_stopped_worker_that_continues_after_its_partitions_have_moved_changes_nothing(
     stage: Settings, bank: Bank, start: Callable[[], Worker]
 ) -> None:
@@ -85,6 +95,58 @@ def test_a_stopped_worker_that_continues_after_its_partitions_have_moved_changes
     until(lambda: judged(stage) == 30, "whoever is left has judged the rest")
     assert suspects(bank) == expected("a", 5) | expected("b", 5) | expected("c", 5)
     assert all(int(fields[b"epoch"]) >= 2 for fields in before)
+
+
+def test_a_worker_is_ready_when_its_partitions_are_claimed(stage: Settings, start: Callable[[], Worker]) -> None:
+    worker = start()
+    until(lambda: worker.ready, "the worker is ready")
+    with redis.Redis.from_url(stage.redis_url or "") as store:
+        assert all(store.hexists(hash_name(number), "epoch") for number in range(stage.partitions))
+    assert worker.stop() == 0
+
+
+@pytest.mark.faults
+def test_a_worker_that_waits_for_the_broker_is_not_ready_and_ends_when_it_is_told_to(
+    ground: EmbeddedServers, bank: Bank, start: Callable[[], Worker]
+) -> None:
+    assert bank.alerts() == []
+    os.kill(ground.pid("kafka") or 0, signal.SIGKILL)
+    worker = start()
+    with pytest.raises(subprocess.TimeoutExpired):
+        worker.process.wait(5)  # it has not ended by itself
+    assert not worker.ready
+    worker.stop()
+
+
+@pytest.mark.faults
+def test_while_workers_join_and_leave_under_load_no_alert_is_lost_and_none_has_two_ids(
+    stage: Settings, bank: Bank, start: Callable[[], Worker]
+) -> None:
+    total = 0
+
+    def feed(prefix: str) -> None:
+        nonlocal total
+        filler = [payment(f"{prefix}f{number % 700}", str(number), PHNOM_PENH, number / 100) for number in range(4_000)]
+        rows = journeys(prefix, 10)
+        sent = [*filler[:2_000], *rows[:15], *filler[2_000:], *rows[15:]]
+        total += len(sent)
+        bank.send(sent)
+
+    first = start()
+    feed("a")
+    until(lambda: judged(stage) > 0, "the first worker has begun")
+    second = start()
+    feed("b")
+    until(lambda: second.ready, "the second worker has joined")
+    feed("c")
+    until(lambda: len(epochs(stage)) == stage.partitions and min(epochs(stage)) >= 2, "the partitions are divided anew")
+    feed("d")
+    assert first.stop() == 0
+    feed("e")
+    until(lambda: judged(stage) == total, "everything is judged")
+    alerts = bank.alerts()
+    assert {alert["suspect"] for alert in alerts} == set().union(*(expected(prefix, 10) for prefix in "abcde"))
+    assert len({alert["alert_id"] for alert in alerts}) == 50
 
 
 def test_broken_rows_are_set_aside_with_their_reason_and_the_good_ones_judged(
@@ -141,7 +203,7 @@ def test_a_redis_that_lost_its_memory_is_filled_again_from_the_topic(
     assert len({alert["alert_id"] for alert in bank.alerts()}) == 6
 
 
-@pytest.mark.parametrize("meanwhile", ["a worker runs", "no worker runs"])
+@pytest.mark.parametrize("meanwhile", [pytest.param("a worker runs", marks=pytest.mark.faults), "no worker runs"])
 async def test_under_a_new_topic_identity_what_stands_is_said_again_and_the_gap_is_named(
     ground: EmbeddedServers, stage: Settings, bank: Bank, start: Callable[[], Worker], meanwhile: str
 ) -> None:
@@ -160,3 +222,15 @@ async def test_under_a_new_topic_identity_what_stands_is_said_again_and_the_gap_
     assert [gap.partition for gap in await gaps(stage.redis_url or "", stage.partitions)] == [0, 1]
     bank.send([payment("n0", "paris2", PARIS, 14), *journeys("after", 2)])
     until(lambda: suspects(bank) >= expected("after", 2) | {"n0-paris2"}, "the new topic is judged from its beginning")
+
+
+def test_a_bank_that_begins_with_a_long_topic_is_read_from_where_it_matters(
+    stage: Settings, bank: Bank, start: Callable[[], Worker]
+) -> None:
+    long_ago = int((datetime.now(UTC) - timedelta(days=30)).timestamp() * 1000)
+    bank.send([payment("q", str(number), PARIS, 0) for number in range(50)], key="q", stamp_ms=long_ago)
+    bank.send([payment("q", "pnh", PHNOM_PENH, -30), payment("q", "today", PARIS, 20)], key="q")
+    start()
+    until(lambda: judged(stage) == 52, "all is judged")
+    assert suspects(bank) == {"q-today"}
+    assert bank.refused() == []  # what happened so long after its stamp would have been refused, had it been read
