@@ -33,7 +33,8 @@ log = structlog.get_logger(__name__)
 
 _BATCH: Final = 200
 _LANES: Final = 6
-_POLL_S: Final = 0.2
+_POLL_S: Final = 0.02
+"""`consume` waits so long for a full batch: what comes alone is handled after this, which she waits for too."""
 _LOOK_EVERY_S: Final = 1.0
 _PAUSE_S: Final = 0.2
 _PAUSE_AT_MOST_S: Final = 10.0
@@ -231,13 +232,8 @@ class _Consumer:
 
     async def consume(self) -> list[confluent_kafka.Message]:
         """What has come, at once or within a moment; errors of the connection are librdkafka's to mend."""
-        got = await self._call(self._take)
+        got = await self._call(self._consumer.consume, _BATCH, _POLL_S)
         return [message for message in got if message.error() is None]
-
-    def _take(self) -> list[confluent_kafka.Message]:
-        # `consume` alone waits for a full batch, as long as it may.
-        first = self._consumer.poll(_POLL_S)
-        return [] if first is None else [first, *self._consumer.consume(_BATCH - 1, 0)]
 
     async def commit(self, messages: Sequence[confluent_kafka.Message]) -> None:
         """Commits behind these messages; one that does not get through is made good by the next."""
