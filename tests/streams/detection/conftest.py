@@ -77,13 +77,13 @@ class Bank:
         self._settings = settings
         self._servers = settings.kafka_servers or ""
 
-    def send(self, transactions: Sequence[dict[str, Any] | bytes], *, key: str = "", stamp_ms: int = 0) -> None:
-        """Puts them into the topic, in this order, under that time stamp (0: now), and waits for the broker."""
+    def send(self, transactions: Sequence[dict[str, Any] | bytes], *, key: str = "") -> None:
+        """Puts them into the topic, in this order, and waits for the broker."""
         producer = confluent_kafka.Producer({"bootstrap.servers": self._servers, "partitioner": PARTITIONER})
         for one in transactions:
             value = one if isinstance(one, bytes) else json.dumps(one).encode()
             card = key or (str(one.get("card_id", "")) if isinstance(one, dict) else "")
-            producer.produce(TRANSACTIONS, key=card, value=value, timestamp=stamp_ms)
+            producer.produce(TRANSACTIONS, key=card, value=value)
         assert producer.flush(20) == 0
 
     def alerts(self) -> list[dict[str, Any]]:

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 
 import pytest
 import redis
@@ -222,15 +221,3 @@ async def test_under_a_new_topic_identity_what_stands_is_said_again_and_the_gap_
     assert [gap.partition for gap in await gaps(stage.redis_url or "", stage.partitions)] == [0, 1]
     bank.send([payment("n0", "paris2", PARIS, 14), *journeys("after", 2)])
     until(lambda: suspects(bank) >= expected("after", 2) | {"n0-paris2"}, "the new topic is judged from its beginning")
-
-
-def test_a_bank_that_begins_with_a_long_topic_is_read_from_where_it_matters(
-    stage: Settings, bank: Bank, start: Callable[[], Worker]
-) -> None:
-    long_ago = int((datetime.now(UTC) - timedelta(days=30)).timestamp() * 1000)
-    bank.send([payment("q", str(number), PARIS, 0) for number in range(50)], key="q", stamp_ms=long_ago)
-    bank.send([payment("q", "pnh", PHNOM_PENH, -30), payment("q", "today", PARIS, 20)], key="q")
-    start()
-    until(lambda: judged(stage) == 52, "all is judged")
-    assert suspects(bank) == {"q-today"}
-    assert bank.refused() == []  # what happened so long after its stamp would have been refused, had it been read
