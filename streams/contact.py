@@ -14,7 +14,6 @@ from mode import Service
 from psycopg.errors import UndefinedTable
 
 from infra.clock import Clock, utc_now
-from infra.history.cancellation import Cancellation
 from infra.history.errors import Unavailable
 from infra.history.event import Event, Recorded
 from infra.history.leadership import Leadership, leading
@@ -34,6 +33,7 @@ from outreach.customers.service import Customers
 from streams.follower import RETRYABLE, Follower
 from streams.ground import master_key, opened_history
 from streams.lanes import Lanes
+from streams.role import together
 from streams.runner import App, faust_app
 from streams.runner import run as run_app
 
@@ -169,14 +169,11 @@ class ContactService(Service):
                 await outreach.lanes.stop(_STOP_WITHIN_S)
 
     async def _lead(self, history: History, outreach: Outreach) -> None:
-        cancellation = Cancellation()
         try:
-            async with leading(history.postgres_url, NAME) as leadership, asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._follower.run(history), name="contact-follow")
-                tasks.create_task(_watch(outreach, leadership), name="contact-watch")
-        except* RETRYABLE as errors:
-            cancellation.check()
-            log.warning("outreach waits", error=type(errors.exceptions[0]).__name__)
+            async with leading(history.postgres_url, NAME) as leadership:
+                await together(self._follower.run(history), _watch(outreach, leadership))
+        except RETRYABLE as error:
+            log.warning("outreach waits", error=type(error).__name__)
             await asyncio.sleep(_PAUSE_S)
 
     async def _handle(self, recorded: Recorded[Event], done: Within) -> None:

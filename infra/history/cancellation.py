@@ -1,8 +1,10 @@
 """Noticing a cancellation that was swallowed on the way.
 
 Before Python 3.12 ``asyncio.wait_for`` loses a cancellation that comes in the moment in which what is waited for is
-there (https://github.com/python/cpython/issues/86296), and psycopg and its pool wait through it; a ``TaskGroup`` before
-3.13 drops one when a child fails at the same time. Whoever goes round in a loop would then never end.
+there (https://github.com/python/cpython/issues/86296); psycopg and its pool wait through it. Whoever goes round in a
+loop would then never end.
+
+Do not ask behind a ``TaskGroup`` before Python 3.13: it leaves its own task looking cancelled when a child has failed.
 """
 
 import asyncio

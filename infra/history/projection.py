@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 import structlog
 from psycopg import sql
 
-from infra.history.cancellation import Cancellation
+from infra.history.cancellation import Cancellation, end
 from infra.history.errors import CheckpointMoved, HistoryError, Unavailable
 from infra.history.event import Event, Recorded
 from infra.history.leadership import Leadership, leading
@@ -69,16 +69,27 @@ class ProjectionRunner:
         A projection that fails is logged and tried again, ever more rarely; the others go on.
         """
         name = "projections." + ",".join(sorted(projection.name for projection in self._projections))
-        cancellation = Cancellation()
         while True:
             try:
-                async with leading(self._history.postgres_url, name) as leadership, asyncio.TaskGroup() as tasks:
-                    for projection in self._projections:
-                        tasks.create_task(self._keep_up(projection, leadership), name=f"projection-{projection.name}")
-            except* Unavailable as away:
-                log.warning("projections wait for PostgreSQL", error=type(away.exceptions[0]).__name__)
-            cancellation.check()
+                async with leading(self._history.postgres_url, name) as leadership:
+                    await self._all(leadership)
+            except Unavailable as away:
+                log.warning("projections wait for PostgreSQL", error=type(away).__name__)
             await asyncio.sleep(_RETRY_S)
+
+    async def _all(self, leadership: Leadership) -> None:
+        """Keeps all up until the first one fails; raises what it raised."""
+        # No TaskGroup: before Python 3.13 it leaves its own task looking cancelled when a child fails.
+        tasks = [
+            asyncio.create_task(self._keep_up(projection, leadership), name=f"projection-{projection.name}")
+            for projection in self._projections
+        ]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            await end(*tasks)
 
     async def _keep_up(self, projection: Projection, leadership: Leadership) -> None:
         retry_s = _RETRY_S
