@@ -3,9 +3,7 @@
 import asyncio
 import os
 import shutil
-import subprocess
-import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
@@ -39,31 +37,12 @@ def installed_chromium() -> str:
     return chromium
 
 
-@pytest.fixture(scope="module")
-def devtools(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """One Chromium for all tests of this file, each of which has a context of its own in it."""
-    profile = tmp_path_factory.mktemp("chromium")
-    command = [installed_chromium(), "--headless=new", "--remote-debugging-port=0", f"--user-data-dir={profile}"]
-    with subprocess.Popen(  # noqa: S603 - our own arguments
-        [*command, *ARGUMENTS], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    ) as chromium:
-        assert chromium.stderr is not None
-        said = next(line for line in chromium.stderr if line.startswith("DevTools listening on "))
-        draining = threading.Thread(target=chromium.stderr.read, daemon=True)
-        draining.start()
-        yield said.removeprefix("DevTools listening on ").strip()
-        chromium.terminate()
-        draining.join()
-
-
 @pytest.fixture
-async def browser(devtools: str) -> AsyncIterator[Browser]:
+async def browser() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
-        connected = await playwright.chromium.connect_over_cdp(devtools)
-        yield connected
-        for context in connected.contexts:
-            await context.close()
-        await connected.close()
+        launched = await playwright.chromium.launch(executable_path=installed_chromium(), args=ARGUMENTS)
+        yield launched
+        await launched.close()
 
 
 async def signed_in(context: BrowserContext, address: str, name: str = "dara") -> Page:
