@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 MEDIA_TYPE = "application/problem+json"
 
 
-class Problem(Exception):  # noqa: N818 - the RFC's own word; not every problem is an error of ours
+class Problem(Exception):
     """Something to be told to whoever called, and nobody else's business.
 
     Attributes:
