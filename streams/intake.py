@@ -237,10 +237,12 @@ class _Consumer:
 
     async def commit(self, messages: Sequence[confluent_kafka.Message]) -> None:
         """Commits behind these messages; one that does not get through is made good by the next."""
-        ends: dict[tuple[str, int], int] = {}
-        for message in messages:
-            ends[message.topic(), message.partition()] = message.offset() + 1
-        offsets = [confluent_kafka.TopicPartition(topic, part, offset) for (topic, part), offset in ends.items()]
+        ends = {(message.topic(), message.partition()): message.offset() for message in messages}
+        offsets = [
+            confluent_kafka.TopicPartition(topic, part, offset + 1)
+            for (topic, part), offset in ends.items()
+            if topic is not None and part is not None and offset is not None  # none is missing on what was consumed
+        ]
         try:
             await self._call(lambda: self._consumer.commit(offsets=offsets, asynchronous=True))
         except KafkaException as error:

@@ -223,7 +223,7 @@ def test_an_answer_may_come_by_reply_as_a_command(story: Story) -> None:
 def test_a_held_card_without_an_answer_is_not_wrapped_up_but_stays_somebodys_task(story: Story) -> None:
     with pytest.raises(Refused, match="unanswered"):
         story.taken().when(wrap_up())
-    story.when(c.ReturnTask(operator="dara", reason="not reached"))
+    story.when(c.ReturnTask(operator="dara", reason="released"))
     assert story.state.task is not None
     assert not story.state.resolution
 

@@ -93,7 +93,11 @@ def test_a_card_without_a_known_owner_has_nobody_to_ask() -> None:
 
 def test_what_the_bank_has_not_answered_yet_is_not_said_as_done() -> None:
     block = CardActionState(command_id="b", action="block", card_id="c")
-    over = {"taken_by": "dara", "verified": frozenset({("dara", "callback")}), "denied": {"t1": "operator"}}
+    over: dict[str, Any] = {
+        "taken_by": "dara",
+        "verified": frozenset({("dara", "callback")}),
+        "denied": {"t1": "operator"},
+    }
     asked = advise(case(**over, actions={"b": block}), "dara", what="", bank="B")
     answered = advise(case(**over, actions={"b": structs.replace(block, result="blocked")}), "dara", what="", bank="B")
     assert asked.say.startswith("I am declining")
