@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 FLUSH_CARDS: Final = 3_000
 """Changed cards that begin a flush at once."""
-FLUSH_ROWS: Final = 50_000
+FLUSH_ROWS: Final = 12_000
 """So do so many judged records, however few cards they are of: they are kept until they are flushed."""
 FLUSH_EVERY_S: Final = 0.25
 """So often everything that changed is flushed, however little it is."""
@@ -44,6 +44,10 @@ class Custody:
     Its methods may be called from several tasks; they take turns. Whatever makes a partition's state worthless (another
     worker's claim, a Redis that forgot, a topic made anew) ends in `dropped`, which makes the intake join the group
     anew.
+
+    What a worker holds is bounded: `detection_cards_kept` cards a partition, the records that are not flushed yet (some
+    ten thousand a partition; while Redis is away four times that, then judging waits), 48 MiB of compressed recent
+    records, and 16 MiB fetched ahead.
 
     Attributes:
         judging: set when the agent listens; what is put on a channel before would be lost.

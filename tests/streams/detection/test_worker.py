@@ -65,6 +65,21 @@ def test_a_worker_killed_in_the_middle_is_followed_by_one_that_loses_and_doubles
     assert len({alert["alert_id"] for alert in bank.alerts()}) == 40
 
 
+def test_a_killed_worker_is_followed_by_one_that_goes_on_where_it_stored_its_position(
+    stage: Settings, bank: Bank, start: Callable[[], Worker]
+) -> None:
+    rows = journeys("q", 6)
+    first = start()
+    bank.send(rows[:9])
+    until(lambda: judged(stage) > 0, "the first worker has begun")
+    first.kill()
+    bank.send(rows[9:])
+    start()
+    until(lambda: judged(stage) == 12, "everything is judged")
+    assert suspects(bank) == expected("q", 6)
+    assert len({alert["alert_id"] for alert in bank.alerts()}) == 6
+
+
 def test_a_worker_ends_in_good_order_and_flushes_before(
     stage: Settings, bank: Bank, start: Callable[[], Worker]
 ) -> None:
