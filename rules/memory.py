@@ -41,6 +41,7 @@ UNCUT: Final[Order] = (-(2**62), "")
 """The cut of a memory that has forgotten nothing."""
 
 _FRAME: Final = Struct(">BHHH")
+_frame = _FRAME.pack
 _LONG_ARRAY: Final = Struct(">BH")
 _LONG_ARRAY_MARK: Final = 0xDC
 
@@ -173,18 +174,22 @@ def pack(memory: Memory) -> bytes:
     """The memory as bytes; ``unpack`` gives back one that decides alike."""
     entries = memory.entries
     count = len(entries)
+    packed = memory.packed
     if memory.packed_count != count:
-        memory.packed += b"".join(map(_encode, entries[memory.packed_count :]))
-        memory.packed_count = count
+        if memory.packed_count + 1 == count:  # as nearly always
+            packed += _encode(entries[-1])
+        else:
+            packed += b"".join(map(_encode, entries[memory.packed_count :]))
+        memory.packed, memory.packed_count = packed, count
     believed = 0
     if memory.believed is not None:
         believed = count
         while entries[believed - 1] is not memory.believed:
             believed -= 1
     if memory.plain and memory.cut == memory.others_cut == UNCUT and not (memory.standing or memory.contested):
-        return _FRAME.pack(VERSION, 0, believed, count) + memory.packed
+        return _frame(VERSION, 0, believed, count) + packed
     head = _encode(_Head(memory.cut, memory.others_cut, memory.past, memory.standing, memory.contested, memory.plain))
-    return _FRAME.pack(VERSION, len(head), believed, count) + head + memory.packed
+    return _frame(VERSION, len(head), believed, count) + head + packed
 
 
 def unpack(value: bytes) -> Memory:

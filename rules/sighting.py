@@ -1,8 +1,9 @@
 """What a transaction says about where the card was; or why it says nothing."""
 
 from functools import cache
+from itertools import product
 from math import ceil
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 
 import msgspec
 
@@ -28,6 +29,10 @@ _NULL_ISLAND_DEGREES: Final = 0.01
 _POLES: Final = frozenset((90.0, -90.0))
 _DEGREES_A_KM: Final = 0.0063
 """A box of this half-width lies within a kilometre of its middle: 1 / (111.2 times the root of 2), less a bit."""
+
+
+Box: TypeAlias = tuple[float, float, float, float]
+"""South, north, west, east, in degrees, none of them within."""
 
 
 class Trust(msgspec.Struct, frozen=True, gc=False):
@@ -78,6 +83,12 @@ def trust(entry_mode: EntryMode, channel: Channel, kind: Type, instrument: Instr
     return _BY_ENTRY_MODE[entry_mode]
 
 
+def every_trust() -> dict[tuple[str, str, str, str], Trust]:
+    """The whole trust table, by entry mode, channel, type and instrument."""
+    kinds = product(get_args(EntryMode), get_args(Channel), get_args(Type), get_args(Instrument))
+    return {kind: trust(*kind) for kind in kinds}
+
+
 def place_of(transaction: Transaction, gazetteer: Gazetteer, ruleset: RuleSet) -> Place | Location | None:
     """Where the terminal stands: its point, or the stated city where there is none or the point contradicts it.
 
@@ -100,6 +111,20 @@ def place_of(transaction: Transaction, gazetteer: Gazetteer, ruleset: RuleSet) -
 def radius_m(place: Place | Location) -> int:
     """The place's error radius in whole metres, rounded up."""
     return ceil(place.radius_km * 1000) if place.radius_km else 0
+
+
+def believable_box(city: Place, ruleset: RuleSet) -> Box | None:
+    """A box round a stated city in which every point is one, and near enough to the city; None if there is none."""
+    half = ruleset.contradiction_km * _DEGREES_A_KM
+    south, north = max(city.lat - half, -90.0), min(city.lat + half, 90.0)
+    box = south, north, city.lon - half, city.lon + half
+    return None if _holds_null_island(box) else box
+
+
+def _holds_null_island(box: Box) -> bool:
+    south, north, west, east = box
+    nearly = _NULL_ISLAND_DEGREES
+    return south < nearly and north > -nearly and west < nearly and east > -nearly
 
 
 def _apart(lat: float, lon: float, city: Place, limit_km: float) -> bool:

@@ -14,8 +14,8 @@ from rules.gazetteer import Gazetteer, world
 from rules.itinerary import Reach, walk
 from rules.memory import Entry, Memory, trim_at
 from rules.ruleset import LIVE, RuleSet
-from rules.sighting import NONE, WEAK, place_of, radius_m, trust
-from rules.transaction import Refusal, Transaction
+from rules.sighting import NONE, WEAK, Box, believable_box, every_trust, place_of, radius_m
+from rules.transaction import EPOCH, MICROSECOND, Refusal, Transaction
 from rules.verdict import Finding, findings, standing_findings
 
 NEVER: Final = -(2**62)
@@ -24,6 +24,8 @@ NEVER: Final = -(2**62)
 _SECOND_US: Final = 1_000_000
 _AHEAD_US: Final = 86_400 * _SECOND_US
 _NOTHING: Final[tuple[Finding, ...]] = ()
+_MOST_BOXES: Final = 50_000
+_TRUST: Final = {kind: (each.level, each.grade, each.absence) for kind, each in every_trust().items()}
 
 
 class Watch:
@@ -52,6 +54,7 @@ class Watch:
         self._reach = Reach(ruleset)
         self._forgetting = Forgetting(ruleset, self._reach)
         self._memory_us = ruleset.memory_s * _SECOND_US
+        self._boxes: dict[tuple[str | None, str | None], Box | None] = {}
         self._weak_radius_m = int(ruleset.weak_radius_km * 1000)
 
     def observe(self, memory: Memory, transaction: Transaction, ref: int, stamp_ms: int) -> Sequence[Finding]:
@@ -67,7 +70,7 @@ class Watch:
         Raises:
             Refusal: more than a day ahead of the stamp; neither memory nor watermark has changed.
         """
-        at_us = transaction.at_us
+        at_us = (transaction.occurred_at - EPOCH) // MICROSECOND  # as Transaction.at_us, without the call
         if at_us > stamp_ms * 1000 + _AHEAD_US:
             raise Refusal("ahead_of_its_time", "occurred_at")
         if at_us > self.watermark_us:
@@ -81,11 +84,12 @@ class Watch:
             return self._reconsider(memory, entry)
         if entries:
             last = entries[-1]
-            if at_us < last.at_us or (at_us == last.at_us and name < last.transaction_id):
+            if at_us <= last.at_us and (at_us < last.at_us or name < last.transaction_id):
                 return self._reconsider(memory, entry)
-        if entry.trust != NONE:
+        level = entry.trust
+        if level != NONE:
             believed = memory.believed
-            if entry.trust == WEAK or entry.repeat_of or (believed is not None and not self._reach(believed, entry)):
+            if level == WEAK or entry.repeat_of or (believed is not None and not self._reach(believed, entry)):
                 return self._reconsider(memory, entry)
             memory.believed = entry
         entries.append(entry)
@@ -101,23 +105,60 @@ class Watch:
 
     def _entry(self, transaction: Transaction, at_us: int, ref: int) -> Entry:
         """The transaction as the walk sees it; what is no sighting is counted."""
-        trusted = trust(transaction.entry_mode, transaction.channel, transaction.type, transaction.instrument)
+        trusted = _TRUST[transaction.entry_mode, transaction.channel, transaction.type, transaction.instrument]
+        level, grade, absence = trusted
+        if absence is not None:
+            self.counts[absence] += 1
+            return Entry(
+                at_us, transaction.transaction_id, NONE, 0, 0, 0, grade, transaction.digest, ref, transaction.repeat_of
+            )
+        point, merchant = transaction.location, transaction.merchant
+        if point is not None and merchant is not None and point.radius_km is None:
+            # as nearly always: an exact point near the city that is stated
+            box = self._boxes.get((merchant.city, merchant.country))
+            if box is not None:
+                lat, lon = point.lat, point.lon
+                south, north, west, east = box
+                if south < lat < north and west < lon < east:
+                    return Entry(
+                        at_us,
+                        transaction.transaction_id,
+                        level,
+                        int(lat * 1e7),
+                        int(lon * 1e7),
+                        0,
+                        grade,
+                        transaction.digest,
+                        ref,
+                        transaction.repeat_of,
+                    )
+        return self._entry_somewhere(transaction, at_us, ref, level, grade)
+
+    def _entry_somewhere(self, transaction: Transaction, at_us: int, ref: int, level: int, grade: int) -> Entry:
+        """The same of a sighting whose place has to be looked at."""
         name, digest, repeat_of = transaction.transaction_id, transaction.digest, transaction.repeat_of
-        if trusted.absence is not None:
-            self.counts[trusted.absence] += 1
-            return Entry(at_us, name, NONE, 0, 0, 0, trusted.grade, digest, ref, repeat_of)
         if self._gazetteer is None:
             self._gazetteer = world()
         place = place_of(transaction, self._gazetteer, self._ruleset)
         if place is None:
             self.counts["no_place"] += 1
-            return Entry(at_us, name, NONE, 0, 0, 0, trusted.grade, digest, ref, repeat_of)
-        level, grade, radius = trusted.level, trusted.grade, radius_m(place)
+            return Entry(at_us, name, NONE, 0, 0, 0, grade, digest, ref, repeat_of)
+        merchant = transaction.merchant
+        if merchant is not None and merchant.city is not None and merchant.country is not None:
+            self._remember(merchant.city, merchant.country, self._gazetteer)
+        radius = radius_m(place)
         if radius > self._weak_radius_m:
             level, grade = WEAK, max(1, grade - 1)
         return Entry(
             at_us, name, level, int(place.lat * 1e7), int(place.lon * 1e7), radius, grade, digest, ref, repeat_of
         )
+
+    def _remember(self, city: str, country: str, gazetteer: Gazetteer) -> None:
+        """The box round a city within which a point is not looked at more closely."""
+        if len(self._boxes) >= _MOST_BOXES:
+            self._boxes.clear()
+        found = gazetteer.find(city, country)
+        self._boxes[city, country] = None if found is None else believable_box(found, self._ruleset)
 
     def _reconsider(self, memory: Memory, entry: Entry) -> Sequence[Finding]:
         """Takes a transaction in that the quick path cannot: the walk is done again over the whole memory."""

