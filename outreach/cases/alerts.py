@@ -48,7 +48,7 @@ def receive(draft: Draft, command: ReceiveAlert) -> None:
             evidence=alert.evidence,
         )
     )
-    _act_on(draft, alert)
+    _act_on(draft, alert, alert.card_id)
 
 
 def revise(draft: Draft, command: ReviseAlert) -> None:
@@ -126,18 +126,18 @@ def _amend(draft: Draft, alert: Alert) -> None:
         )
     )
     if not draft.state.resolution:
-        _act_on(draft, alert)
+        _act_on(draft, alert, known.card_id)
 
 
-def _act_on(draft: Draft, alert: Alert) -> None:
-    """What an open case does because of an alert that stands."""
+def _act_on(draft: Draft, alert: Alert, card_id: str) -> None:
+    """What an open case does because of an alert that stands; the card is the one that the alert was raised for."""
     if SEVERITIES.index(alert.severity) > SEVERITIES.index(draft.state.severity):
         draft.add(e.SeverityRaised(severity=alert.severity))
     suspicious = alert.verdict == "alert"
     _give_task(draft, suspicious=suspicious)
     if not suspicious or alert.suspect in draft.state.confirmed:
         return
-    hold(draft, alert.card_id)
+    hold(draft, card_id)
     if draft.state.customer_id:
         request_first(draft)
 
