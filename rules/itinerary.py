@@ -40,6 +40,8 @@ class Reach:
 
     Attributes:
         anywhere_us: in this time one gets anywhere, microseconds.
+        near_e7: two points that differ by less in latitude and in longitude, in degrees times ten million, are within
+            the floor.
     """
 
     def __init__(self, ruleset: RuleSet) -> None:
@@ -47,12 +49,12 @@ class Reach:
         self._floor_km = ruleset.floor_km
         self._allowance_us = ruleset.clock_allowance_s * _SECOND_US
         # a box of this half-width lies within the floor, wherever on the sphere it is
-        self._near_e7 = int(ruleset.floor_km / _KM_PER_DEGREE / _ROOT_OF_TWO * 1e7)
+        self.near_e7 = int(ruleset.floor_km / _KM_PER_DEGREE / _ROOT_OF_TWO * 1e7)
         self.anywhere_us = ceil(fastest_journey(FURTHEST_KM, ruleset.means).fastest_s) * _SECOND_US
 
     def __call__(self, one: Entry, other: Entry) -> bool:
         """Whether nobody can say that the journey between the two was impossible; the order does not matter."""
-        near = self._near_e7
+        near = self.near_e7
         if -near < one.lat_e7 - other.lat_e7 < near and -near < one.lon_e7 - other.lon_e7 < near:
             return True
         time_us = abs(other.at_us - one.at_us) + self._allowance_us

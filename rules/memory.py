@@ -42,6 +42,9 @@ UNCUT: Final[Order] = (-(2**62), "")
 
 _FRAME: Final = Struct(">BHHH")
 _frame = _FRAME.pack
+_FEW: Final = 64
+_PLAIN: Final = [_frame(VERSION, 0, count, count) for count in range(_FEW)]
+"""The frames of plain memories whose last entry is believed, as nearly always, by the number of entries."""
 _LONG_ARRAY: Final = Struct(">BH")
 _LONG_ARRAY_MARK: Final = 0xDC
 
@@ -187,7 +190,7 @@ def pack(memory: Memory) -> bytes:
         while entries[believed - 1] is not memory.believed:
             believed -= 1
     if memory.plain and memory.cut == memory.others_cut == UNCUT and not (memory.standing or memory.contested):
-        return _frame(VERSION, 0, believed, count) + packed
+        return (_PLAIN[count] if believed == count < _FEW else _frame(VERSION, 0, believed, count)) + packed
     head = _encode(_Head(memory.cut, memory.others_cut, memory.past, memory.standing, memory.contested, memory.plain))
     return _frame(VERSION, len(head), believed, count) + head + packed
 

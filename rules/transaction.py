@@ -111,8 +111,8 @@ class Transaction(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
         So the same row again is the same version (counted as repeated), and the same content written differently is
         another (counted as conflicting; which one counts does not depend on which came first). Any such order decides
-        in any order of arrival; taking the bytes costs a tenth of bringing the content into one form. Empty unless
-        ``decode`` made the transaction.
+        alike in any order of arrival; taking the bytes costs a tenth of bringing the content into one form. Empty
+        unless ``decode`` made the transaction.
         """
         return b""
 

@@ -52,12 +52,15 @@ class Watch:
         self._ruleset = ruleset
         self._gazetteer = gazetteer
         self._reach = Reach(ruleset)
+        self._near_e7 = self._reach.near_e7
         self._forgetting = Forgetting(ruleset, self._reach)
         self._memory_us = ruleset.memory_s * _SECOND_US
         self._boxes: dict[tuple[str | None, str | None], Box | None] = {}
         self._weak_radius_m = int(ruleset.weak_radius_km * 1000)
 
-    def observe(self, memory: Memory, transaction: Transaction, ref: int, stamp_ms: int) -> Sequence[Finding]:
+    def observe(  # noqa: C901 - the hot path: each question is asked where it is, a call costs as much as an answer
+        self, memory: Memory, transaction: Transaction, ref: int, stamp_ms: int
+    ) -> Sequence[Finding]:
         """Takes one transaction into its card's memory and says what changed.
 
         Args:
@@ -88,8 +91,17 @@ class Watch:
                 return self._reconsider(memory, entry)
         level = entry.trust
         if level != NONE:
-            believed = memory.believed
-            if level == WEAK or entry.repeat_of or (believed is not None and not self._reach(believed, entry)):
+            if level == WEAK or entry.repeat_of:
+                return self._reconsider(memory, entry)
+            believed, near = memory.believed, self._near_e7
+            if (
+                believed is not None
+                # the first question of the reach, asked without the call
+                and not (
+                    -near < believed.lat_e7 - entry.lat_e7 < near and -near < believed.lon_e7 - entry.lon_e7 < near
+                )
+                and not self._reach(believed, entry)
+            ):
                 return self._reconsider(memory, entry)
             memory.believed = entry
         entries.append(entry)
