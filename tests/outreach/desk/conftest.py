@@ -3,7 +3,7 @@
 import asyncio
 import base64
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -13,6 +13,7 @@ from argon2 import PasswordHasher
 from fastapi import FastAPI
 from pydantic import SecretStr
 
+from infra.history.cancellation import end
 from infra.history.projection import ProjectionRunner, catch_up
 from infra.history.store import History
 from infra.problems import install_problems
@@ -126,15 +127,21 @@ async def projected(history: History) -> AsyncIterator[None]:
     """The read models follow the history, as the casework role makes them."""
     running = asyncio.create_task(ProjectionRunner(history, [Queue(), CaseList()]).run())
     yield
-    running.cancel()
-    with suppress(asyncio.CancelledError):
-        await running
+    await end(running)
 
 
 @pytest.fixture
 async def address(app: FastAPI, desk: Desk, projected: None, free_port: int) -> AsyncIterator[str]:  # noqa: ARG001 - followed while it serves
     """Where a browser reaches the desk."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=free_port, log_level="warning", lifespan="off", ws="none")
+    config = uvicorn.Config(
+        app,
+        host="127.0.0.1",
+        port=free_port,
+        log_level="warning",
+        lifespan="off",
+        ws="none",
+        timeout_graceful_shutdown=3,  # as in production: a browser may keep a request under way
+    )
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     serving = asyncio.create_task(server.serve())
