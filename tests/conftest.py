@@ -1,6 +1,7 @@
 """Real servers for every test that wants one: started once a session, in a home of the session's own."""
 
 import base64
+import os
 import secrets
 import shutil
 import socket
@@ -19,7 +20,10 @@ from infra.servers import Addresses, EmbeddedServers
 from infra.settings import Settings
 
 hypothesis_settings.register_profile("untimed", deadline=None, print_blob=True)
-hypothesis_settings.load_profile("untimed")  # no test asserts a time: the machine may be busy
+hypothesis_settings.register_profile("same", deadline=None, print_blob=True, derandomize=True)
+# No test asserts a time: the machine may be busy. A change is judged by the same examples each time; who works on it
+# looks for new ones.
+hypothesis_settings.load_profile("same" if os.environ.get("CI") else "untimed")
 
 
 @pytest.fixture(scope="session")
