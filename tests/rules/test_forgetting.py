@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from rules.forgetting import _needed
 from rules.itinerary import Reach, walk
 from rules.memory import Entry, Memory, pack, unpack
 from rules.ruleset import LIVE, RuleSet
@@ -188,3 +189,12 @@ def told(partition: Partition, rows: Sequence[bytes]) -> list[tuple[str, str]]:
             for each in partition.watch.observe(memory, transaction, len(partition.known) - 1, STAMP_MS)
         ]
     return found
+
+
+def test_an_original_that_falls_out_stays_known_as_long_as_its_repeat_stays() -> None:
+    original = Entry(1, "original", 2, 0, 0, 0, 2, b"", 1)
+    between = Entry(2, "repeat", 2, 0, 0, 0, 2, b"", 2, "original")
+    repeat = Entry(3, "repeat-of-the-repeat", 2, 0, 0, 0, 2, b"", 3, "repeat")
+    stranger = Entry(1, "stranger", 2, 0, 0, 0, 2, b"", 4)
+    assert _needed([repeat], [original, between, stranger], {}) == [original, between]
+    assert _needed([repeat], [original, stranger], {"repeat-of-the-repeat": "original"}) == [original]
