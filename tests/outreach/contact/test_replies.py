@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outreach.contact.replies import understand
+from outreach.contact.replies import taken_by_carrier, understand
 from outreach.contact.wording import LANGUAGES, fill, template
 
 
@@ -227,3 +227,13 @@ def test_a_text_without_a_digit_is_never_an_answer(text: str) -> None:
 def test_no_other_number_is_an_answer(number: int) -> None:
     expected = {1: "genuine", 2: "fraud"}.get(number, "unclear")
     assert understand(str(number)).meaning == expected
+
+
+@pytest.mark.parametrize("text", ["STOP", " stop ", "Unsubscribe"])
+def test_a_carrier_takes_its_own_single_words(text: str) -> None:
+    assert taken_by_carrier(text)
+
+
+@pytest.mark.parametrize("text", ["stop please", "2", ""])
+def test_a_carrier_takes_nothing_else(text: str) -> None:
+    assert not taken_by_carrier(text)
