@@ -161,6 +161,8 @@ async def test_a_database_that_dies_in_the_middle_of_the_casework(
         await cards.until(lambda: count(history, "card.action-sent", CARDS))
         await send(away, alert(1, card="a-end"))
         await casework.until(lambda: count(history, "case.opened", CARDS + 1))
+        # Only what has been acknowledged by the broker is noted as sent.
+        await cards.until(lambda: count(history, "card.action-sent", CARDS + 1))
         assert casework.alive
         assert cards.alive
     for name in ("case.opened", "case.alert-joined"):
