@@ -32,7 +32,7 @@ from infra.settings import Settings
 from infra.telemetry import ready
 from streams.topics import control_topic
 
-FETCH_WAIT_MS: Final = 20
+FETCH_WAIT_MS: Final = 2_000
 SESSION_TIMEOUT_S: Final = 6.0
 HEARTBEAT_S: Final = 2.0
 STOP_WITHIN_S: Final = 15.0

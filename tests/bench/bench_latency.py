@@ -59,7 +59,15 @@ async def stages(world: World) -> dict[str, dict[str, int]]:
     arrived: dict[str, datetime] = {}
     for each in joined:
         arrived.setdefault(each.stream, each.event.arrived_at)
-    found: dict[str, dict[str, int]] = {}
+    found = {
+        "alert raised": percentiles(
+            [
+                (each.event.raised_at - each.event.arrived_at).total_seconds() * 1000
+                for each in joined
+                if each.event.arrived_at
+            ]
+        )
+    }
     for kind in STAGES:
         first: dict[str, datetime] = {}
         for each in await world.events(kind):
