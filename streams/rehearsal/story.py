@@ -6,6 +6,7 @@ the system. What is told was seen in the history, at the moment that the history
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 
@@ -109,11 +110,16 @@ class Story:
         delivered = await seen.see(
             e.DeliveryReported, lambda event: event.contact_id == contact_id and event.status == "delivered"
         )
-        self._say_seen(delivered, "provider", "delivered to her phone")
         held = await seen.see(e.CardActionAnswered, lambda event: event.result == "held")
-        self._say_seen(held, "bank", "the card is held")
         joined = await seen.see(e.AlertJoined, count=SUSPECTS)
-        self._say_seen(joined, "casework", f"{SUSPECTS} suspect payments, still one case and one message to her")
+        # Each goes its own way, and any of them may be first.
+        told: list[tuple[Recorded[Any], str, str]] = [
+            (delivered, "provider", "delivered to her phone"),
+            (held, "bank", "the card is held"),
+            (joined, "casework", f"{SUSPECTS} suspect payments, still one case and one message to her"),
+        ]
+        for recorded, who, what in sorted(told, key=lambda each: each[0].position):
+            self._say_seen(recorded, who, what)
         _expect_once("case", seen.all(e.CaseOpened))
         messages = seen.all(e.ContactIntended, lambda event: event.purpose == "alert")
         _expect_once("message to the customer", messages)
