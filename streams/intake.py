@@ -27,7 +27,7 @@ from streams.follower import RETRYABLE
 from streams.handing import Handing
 from streams.producer import Producer
 from streams.runner import SESSION_TIMEOUT_S, App
-from streams.topics import TRANSACTIONS_REFUSED, TopicIdentity, ensure_topics, topic_identity
+from streams.topics import TRANSACTIONS_REFUSED, TopicIdentity, ensure_topics, topic_identities
 
 log = structlog.get_logger(__name__)
 
@@ -124,7 +124,7 @@ class Intake:
         return await self._look()
 
     async def _look(self) -> Mapping[str, TopicIdentity]:
-        return {name: await asyncio.to_thread(topic_identity, self._servers, name) for name in self._topics}
+        return await asyncio.to_thread(topic_identities, self._servers, self._topics)
 
     async def _consume(self, identities: Mapping[str, TopicIdentity]) -> None:
         group = derived_id(*(f"{name}={identity}" for name, identity in sorted(identities.items()))).hex[:12]

@@ -5,6 +5,7 @@ and the partition count: a broker that forgot its topics, or a bank that recreat
 another id, and with another count a card's history lies elsewhere.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -110,14 +111,27 @@ def topic_identity(servers: str, topic: str, *, timeout_s: float = 10.0) -> Topi
         TopicMissing: the broker answers, and does not have it.
         BrokerAway: no answer within `timeout_s`.
     """
-    client = admin(servers)  # held until the answer is there: librdkafka ends with its last reference
-    asked = client.describe_topics(TopicCollection([topic]), request_timeout=timeout_s)[topic]
-    try:
-        return described(asked.result(timeout_s))
-    except KafkaException as error:
-        raise failure(topic, error) from error
-    except TimeoutError as error:
-        raise BrokerAway(f"topic {topic} could not be described within {timeout_s} s") from error
+    return topic_identities(servers, [topic], timeout_s=timeout_s)[topic]
+
+
+def topic_identities(servers: str, topics: Sequence[str], *, timeout_s: float = 10.0) -> dict[str, TopicIdentity]:
+    """Which incarnation of each topic the broker has now, in one question.
+
+    Raises:
+        TopicMissing: the broker answers, and does not have one of them.
+        BrokerAway: no answer within `timeout_s`.
+    """
+    client = admin(servers)  # held until the answers are there: librdkafka ends with its last reference
+    asked = client.describe_topics(TopicCollection(list(topics)), request_timeout=timeout_s)
+    found: dict[str, TopicIdentity] = {}
+    for topic, answer in asked.items():
+        try:
+            found[topic] = described(answer.result(timeout_s))
+        except KafkaException as error:
+            raise failure(topic, error) from error
+        except TimeoutError as error:
+            raise BrokerAway(f"topic {topic} could not be described within {timeout_s} s") from error
+    return found
 
 
 def described(topic: TopicDescription) -> TopicIdentity:
