@@ -31,7 +31,12 @@ class Refusal(Contract):
         default="utf-8", description="`latin-1` where the bytes are no UTF-8: one character a byte."
     )
     length_bytes: int = Field(ge=0, description="Length of the original bytes; `original` ends where they were cut.")
+    masked: bool = Field(default=False, description="Digits were masked: `original` is not what came.")
     refused_at: Moment
+    retried_at: Moment | None = Field(
+        default=None,
+        description="When it was sent again and taken; the refusal is told once more with it, under its id.",
+    )
 
 
 EXAMPLES: dict[str, dict[str, object]] = {
@@ -43,6 +48,8 @@ EXAMPLES: dict[str, dict[str, object]] = {
         "original": '{"transaction_id":"t-9","card_id":"card-9"}',
         "encoding": "utf-8",
         "length_bytes": 43,
+        "masked": False,
         "refused_at": "2026-03-14T10:12:01Z",
+        "retried_at": None,
     }
 }

@@ -26,7 +26,9 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     offset: int | None = None
 
 
-class _Refusal(msgspec.Struct, frozen=True, kw_only=True):
+class Refused(msgspec.Struct, frozen=True, kw_only=True):
+    """A refusal as the contract ``refusal`` has it; see there."""
+
     refusal_id: str
     reason: str
     detail: str
@@ -34,7 +36,19 @@ class _Refusal(msgspec.Struct, frozen=True, kw_only=True):
     original: str
     encoding: Literal["utf-8", "latin-1"]
     length_bytes: int
+    masked: bool = False
     refused_at: datetime
+    retried_at: datetime | None = None
+
+    @property
+    def cut(self) -> bool:
+        """Whether the original was longer than what is kept of it."""
+        return self.length_bytes > KEPT_AT_MOST
+
+    @property
+    def kept(self) -> bytes:
+        """What is kept of the original, as bytes."""
+        return self.original.encode(self.encoding)
 
 
 def refusal_message(
@@ -54,7 +68,8 @@ def refusal_message(
         incarnation: of a topic that may be made anew: the same offset of another one is another record.
     """
     # Nothing that is worth mending has hundreds of digits in a row, and looking for a number in each place takes long.
-    kept = mask_card_numbers(_DIGITS_AT_MOST.sub(_starred, raw))[:KEPT_AT_MOST]
+    masked = mask_card_numbers(_DIGITS_AT_MOST.sub(_starred, raw))
+    kept = masked[:KEPT_AT_MOST]
     encoding: Literal["utf-8", "latin-1"] = "utf-8"
     try:
         original = kept.decode("utf-8")
@@ -65,7 +80,7 @@ def refusal_message(
             encoding = "latin-1"
             original = kept.decode(encoding)
     return msgspec.json.encode(
-        _Refusal(
+        Refused(
             refusal_id=str(
                 derived_id(
                     "refusal",
@@ -82,6 +97,7 @@ def refusal_message(
             original=original,
             encoding=encoding,
             length_bytes=len(raw),
+            masked=masked != raw,
             refused_at=refused_at,
         )
     )
