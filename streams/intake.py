@@ -24,6 +24,7 @@ from infra.settings import Settings
 from streams.errors import BrokerAway, TopicMissing
 from streams.feed.refused import Origin, refusal_message
 from streams.follower import RETRYABLE
+from streams.group import leave
 from streams.handing import Handing
 from streams.producer import Producer
 from streams.runner import SESSION_TIMEOUT_S, App
@@ -200,7 +201,7 @@ class Intake:
 
 
 class _Consumer:
-    """librdkafka's consumer, every call in one thread of its own."""
+    """librdkafka's consumer, every call in one thread of its own; `joined`: it has partitions."""
 
     def __init__(self, servers: str, group: str, topics: Sequence[str]) -> None:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="intake")
@@ -219,16 +220,28 @@ class _Consumer:
         }
 
     async def __aenter__(self) -> Self:
+        self.joined = False
         self._consumer = confluent_kafka.Consumer(self._config)
-        self._consumer.subscribe(self._topics)
+        self._consumer.subscribe(self._topics, on_assign=self._assigned, on_revoke=self._revoked)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        closing = asyncio.get_running_loop().run_in_executor(self._thread, self._consumer.close)
+        closing = asyncio.get_running_loop().run_in_executor(self._thread, self._leave)
         try:
             await asyncio.shield(closing)
         finally:
             self._thread.shutdown(wait=False)
+
+    def _leave(self) -> None:
+        leave(self._consumer, joined=self.joined)
+        del self._consumer  # its last reference
+
+    def _assigned(self, _: confluent_kafka.Consumer, partitions: list[confluent_kafka.TopicPartition]) -> None:
+        self.joined = bool(partitions)
+
+    def _revoked(self, _: confluent_kafka.Consumer, partitions: list[confluent_kafka.TopicPartition]) -> None:
+        del partitions
+        self.joined = False
 
     async def consume(self) -> list[confluent_kafka.Message]:
         """What has come, at once or within a moment; errors of the connection are librdkafka's to mend."""

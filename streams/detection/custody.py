@@ -153,6 +153,7 @@ class Custody:
         """Asks the broker whether the topic is still the one that is read, so that a quiet one is noticed as well."""
         async with self._turn:
             identity = self._identity if self._held else None
+            assignment = self._assignment
         if identity is None:
             return
         try:
@@ -161,7 +162,7 @@ class Custody:
             now = None
         except BrokerAway:
             return
-        if now != identity and identity == self._identity:
+        if now != identity and assignment == self._assignment:  # else it has been given up meanwhile
             self.let_go(TopicReplaced(f"the topic was {identity}, and is {now} now"))
 
     async def give_up(self, *, flush: bool) -> None:
@@ -181,6 +182,7 @@ class Custody:
         """Drops every partition unflushed, and says so."""
         logger.warning("letting go of all partitions: %s", error)
         self._assignment += 1  # nothing that is still on its way is judged
+        self._end_flushes()  # they may wait for a broker that is away, and what they write would be worthless
         held, self._held = self._held, {}
         for partition in held.values():
             closing = asyncio.ensure_future(partition.state.close())
@@ -204,6 +206,8 @@ class Custody:
             if partition.dirty < _AT_MOST * FLUSH_CARDS and partition.pending < _AT_MOST * FLUSH_ROWS:
                 return
             await asyncio.wait([running])
+            if self._held.get(partition.number) is not partition:
+                return
         identity = self._identity
         change = partition.snapshot()
         if change is None or identity is None:
@@ -240,10 +244,13 @@ class Custody:
         if self._flushes:
             await asyncio.gather(*self._flushes.values())
 
-    async def _drop(self) -> None:
-        for task in list(self._flushes.values()):
+    def _end_flushes(self) -> None:
+        for task in self._flushes.values():
             task.cancel()
         self._flushes.clear()
+
+    async def _drop(self) -> None:
+        self._end_flushes()
         held, self._held = self._held, {}
         for partition in held.values():
             await partition.state.close()

@@ -28,6 +28,7 @@ from streams.detection.custody import Batch, Custody
 from streams.detection.partition import REMEMBERED_S, Rows
 from streams.detection.recall import blocks
 from streams.errors import StreamsError
+from streams.group import leave
 from streams.runner import HEARTBEAT_S, SESSION_TIMEOUT_S
 from streams.topics import TRANSACTIONS, ensure_topics
 
@@ -62,10 +63,14 @@ class Intake(Service):
         self._thread: threading.Thread | None = None
         self._running: asyncio.AbstractEventLoop | None = None
         self._assignment = 0
+        self._joined = False
         self._lag_told = 0.0
 
     def join_anew(self) -> None:
-        """Leaves the group and joins it again; may be called from any thread."""
+        """Has every partition claimed anew: leaves the group and joins it again, unless that is under way already.
+
+        May be called from any thread.
+        """
         self._anew.set()
 
     async def on_start(self) -> None:
@@ -85,18 +90,28 @@ class Intake(Service):
             self._anew.clear()
             if not self._topics_are_there():
                 continue
+            self._joined = False
             consumer = confluent_kafka.Consumer(consumer_config(self._settings))
             try:
                 consumer.subscribe(
                     [TRANSACTIONS], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
                 )
-                while not (self._ending.is_set() or self._anew.is_set()):
+                while not (self._ending.is_set() or self._is_to_leave()):
                     self._read(consumer)
             except KafkaException as error:
                 logger.warning("reading begins anew: %s", error)
                 self._ending.wait(_AGAIN_S)
             finally:
-                consumer.close()
+                leave(consumer, joined=self._joined)
+                del consumer  # its last reference
+
+    def _is_to_leave(self) -> bool:
+        """Whether the group is to be left and joined anew; a join that is under way is as good, and never left."""
+        if self._joined or not self._anew.is_set():
+            return self._anew.is_set()
+        self._anew.clear()
+        self._topics_are_there()
+        return False
 
     def _read(self, consumer: confluent_kafka.Consumer) -> None:
         first = consumer.poll(_POLL_S)
@@ -120,7 +135,9 @@ class Intake(Service):
         errors = {error.code(): error for message in messages if (error := message.error()) is not None}
         for code, error in errors.items():
             logger.warning("while reading: %s", error.str())
-            if error.fatal() or code in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):  # noqa: SLF001 - public
+            if error.fatal():
+                raise KafkaException(error)
+            if code in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):  # noqa: SLF001 - public
                 self._anew.set()
         self._ending.wait(0.05)
 
@@ -138,6 +155,7 @@ class Intake(Service):
             if self._running is not None:
                 self._running.call_soon_threadsafe(self._custody.settled.set)
             return
+        self._joined = True
         taken = self._wait_for(self._custody.take([partition.partition for partition in partitions]))
         if taken is None:
             return
@@ -153,10 +171,12 @@ class Intake(Service):
 
     def _revoked(self, consumer: confluent_kafka.Consumer, partitions: list[TopicPartition]) -> None:
         del consumer, partitions  # the classic protocol takes all of them
+        self._joined = False
         self._wait_for(self._custody.give_up(flush=True), to_the_end=True)
 
     def _lost(self, consumer: confluent_kafka.Consumer, partitions: list[TopicPartition]) -> None:
         del consumer, partitions
+        self._joined = False
         self._wait_for(self._custody.give_up(flush=False), to_the_end=True)
 
     def _wait_for(self, asked: Coroutine[Any, Any, Answer], *, to_the_end: bool = False) -> Answer | None:

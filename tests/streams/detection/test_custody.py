@@ -1,0 +1,113 @@
+"""What is let go of holds nobody up, and what was given up is not let go of a second time."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import pytest
+
+from infra.settings import Settings
+from streams.detection import custody as room
+from streams.detection.custody import Batch, Custody
+from streams.detection.errors import LetGo
+from streams.detection.outbox import Outbox
+from streams.detection.partition import Rows
+from streams.detection.recall import Recall
+from streams.topics import TopicIdentity
+from tests.streams.detection.payments import PARIS, payment
+
+OLD, NEW = TopicIdentity("old", 1), TopicIdentity("new", 1)
+
+
+class Broker:
+    """Says which topic there is, as soon as it may."""
+
+    def __init__(self, servers: str) -> None:
+        del servers
+        self.identity = OLD
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+        self.asked = asyncio.Event()
+
+    async def now(self) -> TopicIdentity:
+        self.asked.set()
+        await self.may_answer.wait()
+        return self.identity
+
+    async def confirm(self, identity: TopicIdentity) -> None:
+        del identity
+
+
+class Unsent:
+    """An outbox whose broker is away: what is in it stays there."""
+
+    ticket = 1
+
+    def __init__(self) -> None:
+        self.recall = Recall()
+        self.waited_for = asyncio.Event()
+
+    async def put(self, *outcomes: Any) -> None:
+        del outcomes
+
+    async def acknowledged(self, ticket: int) -> None:
+        del ticket
+        self.waited_for.set()
+        await asyncio.Event().wait()
+
+
+class Stage:
+    """A custody of one partition, beside a broker and an outbox that do as they are told."""
+
+    def __init__(self, redis_url: str) -> None:
+        self.outbox = Unsent()
+        self.dropped: list[LetGo] = []
+        self.custody = Custody(
+            Settings(redis_url=redis_url, kafka_servers="localhost:1"),
+            cast("Outbox", self.outbox),
+            lambda: datetime.now(UTC),
+            dropped=self.dropped.append,
+        )
+        self.broker = cast("Broker", self.custody._incarnation)
+
+
+@pytest.fixture
+async def stage(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
+    monkeypatch.setattr(room, "Incarnation", Broker)
+    made = Stage(redis_url)
+    await made.custody.take([0])
+    yield made
+    await made.custody.give_up(flush=False)
+
+
+async def test_a_topic_that_was_made_anew_is_let_go_of(stage: Stage) -> None:
+    stage.broker.identity = NEW
+    await stage.custody.look_for_replacement()
+    assert len(stage.dropped) == 1
+    assert stage.custody.positions == {}
+
+
+async def test_what_was_given_up_while_the_broker_was_asked_is_not_let_go_of_again(stage: Stage) -> None:
+    stage.broker.identity = NEW
+    stage.broker.may_answer.clear()
+    stage.broker.asked.clear()
+    looking = asyncio.create_task(stage.custody.look_for_replacement())
+    await stage.broker.asked.wait()
+    await stage.custody.give_up(flush=False)
+    stage.broker.may_answer.set()
+    await looking
+    assert stage.dropped == []
+
+
+async def test_a_flush_that_waits_for_the_broker_does_not_hold_up_who_leaves_after_letting_go(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    await stage.custody.judge(Batch(1, [(0, Rows([0], [0], [json.dumps(payment("c", "first", PARIS, 0)).encode()]))]))
+    await stage.custody.flush_all()
+    await stage.outbox.waited_for.wait()
+    stage.broker.identity = NEW
+    await stage.custody.look_for_replacement()
+    await stage.custody.give_up(flush=True)
+    assert "not flushed in time" not in caplog.text
