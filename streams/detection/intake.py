@@ -15,7 +15,8 @@ import concurrent.futures
 import logging
 import threading
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
+from itertools import groupby
 from typing import Any, Final, TypeVar
 
 import confluent_kafka
@@ -240,19 +241,18 @@ def _remembered(consumer: confluent_kafka.Consumer, numbers: Sequence[int], sinc
     return found
 
 
-def _by_partition(messages: Sequence[Message]) -> list[tuple[int, Rows]]:
-    """The batch by partition, each in its order."""
+def _by_partition(messages: Iterable[Message]) -> list[tuple[int, Rows]]:
+    """The batch by partition, each in its order; they come in long runs of one partition."""
     apart: dict[int, list[Message]] = {}
-    for number, message in zip(map(Message.partition, messages), messages, strict=True):
-        if number in apart:
-            apart[number].append(message)
-        else:
-            apart[number or 0] = [message]
+    for number, run in groupby(messages, Message.partition):
+        apart.setdefault(number or 0, []).extend(run)
     return [(number, _rows(own)) for number, own in apart.items()]
 
 
 def _rows(messages: Sequence[Message]) -> Rows:
-    offsets = [offset or 0 for offset in map(Message.offset, messages)]
+    first, last = messages[0].offset() or 0, messages[-1].offset() or 0
+    gapless = last - first + 1 == len(messages)  # unless the topic is compacted or written in transactions
+    offsets = range(first, last + 1) if gapless else [offset or 0 for offset in map(Message.offset, messages)]
     values = [value or b"" for value in map(Message.value, messages)]  # a tombstone is a row that cannot be read
     stamps = [stamp for _kind, stamp in map(Message.timestamp, messages)]
     return Rows(offsets, stamps, values, blocks(offsets, values))

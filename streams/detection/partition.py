@@ -94,7 +94,7 @@ class Partition:
         self._cards_kept = cards_kept
         self._cards: dict[str, Memory] = {}
         self._older: dict[str, Memory] = {}
-        self._dirty: set[str] = set()
+        self._dirty: dict[str, Memory] = {}
         self._all_here = False
         self._moved = False
         self._reissued = False
@@ -158,10 +158,9 @@ class Partition:
         """Everything that changed since the last snapshot, packed, with the position after it; None: nothing did."""
         if not self._moved:
             return None
-        cards = self._cards
         change = Change(
-            cards={card: pack(cards[card]) for card in self._dirty},
-            swept=frozenset(self._swept - self._dirty),
+            cards={card: pack(memory) for card, memory in self._dirty.items()},
+            swept=frozenset(self._swept - self._dirty.keys()),
             position=self.position,
             watermark_us=self._watch.watermark_us,
             applied_ms=self.applied_ms,
@@ -170,7 +169,7 @@ class Partition:
         )
         self._flushed = change.cards
         self._since, self._unjudged, self.pending = [], set(), 0
-        self._dirty, self._swept = set(), set()
+        self._dirty, self._swept = {}, set()
         self._moved = self._reissued = False
         self._in_flight = True
         return change
@@ -231,7 +230,7 @@ class Partition:
             memory = cards.get(card)
             if memory is None:
                 memory = cards[card] = older.pop(card) if card in older else Memory()
-            dirty.add(card)
+            dirty[card] = memory
             watermark_us = watch.watermark_us
             try:
                 found = observe(memory, transaction, generation | offset, stamp)
@@ -244,7 +243,7 @@ class Partition:
                 outcomes.append(SetAside("not_judged", "", offset, rows.values[rows.offsets.index(offset)]))
                 self._unjudged.add(offset)
                 watch.watermark_us = watermark_us
-                cards[card] = await self._made_again(card, offset)
+                cards[card] = dirty[card] = await self._made_again(card, offset)
             else:
                 if found:
                     outcomes += [Found(finding, card, stamp) for finding in found]
@@ -296,7 +295,7 @@ class Partition:
     def _let_older_go(self) -> None:
         """Forgets the cards that were not seen since the last time; what is not in Redis yet always stays."""
         self._older = {card: memory for card, memory in self._cards.items() if card not in self._dirty}
-        self._cards = {card: self._cards[card] for card in self._dirty}
+        self._cards = dict(self._dirty)
         self._all_here = False
 
 

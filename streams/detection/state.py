@@ -24,7 +24,6 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-import hiredis
 import msgspec
 import redis.asyncio
 from redis.exceptions import ConnectionError as RedisAway
@@ -32,6 +31,7 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisSlow
 
 from streams.detection.errors import Fenced, StateLost
+from streams.detection.wire import commands
 from streams.topics import TRANSACTIONS, TopicIdentity
 
 logger = logging.getLogger(__name__)
@@ -168,7 +168,7 @@ class PartitionState:
             try:
                 if self._writer is None and await self._open(serial):
                     break  # the connection was lost after the write, and the write was made
-                if await self._written(write, serial, commands=5 + bool(change.swept)):
+                if await self._written(write, serial, answers=5 + bool(change.swept)):
                     break
             except (RedisError, OSError) as error:
                 logger.warning("Redis did not take the state of partition %d: %s", self.partition, error)
@@ -182,35 +182,40 @@ class PartitionState:
         await self._client.aclose()
 
     def _packed(self, change: Change, serial: int) -> bytes:
-        fields: list[Any] = [
-            *("position", change.position, "serial", serial, "watermark_us", change.watermark_us),
-            *("applied_ms", change.applied_ms, "ruleset", change.ruleset),
-        ]
+        fields: list[bytes] = [b"HSET", self._name]
+        numbers = {
+            b"position": change.position,
+            b"serial": serial,
+            b"watermark_us": change.watermark_us,
+            b"applied_ms": change.applied_ms,
+        }
+        for name, number in numbers.items():
+            fields += (name, b"%d" % number)
+        fields += (b"ruleset", change.ruleset.encode())
         for card, value in change.cards.items():
-            fields.append(CARD_PREFIX + card.encode())
-            fields.append(value)
+            fields += (CARD_PREFIX + card.encode(), value)
         if change.reissued:
-            fields += ("reissue", 0)
-        commands = [_packed("MULTI"), _packed("HSET", self._name, *fields)]
+            fields += (b"reissue", b"0")
+        asked: list[Sequence[bytes]] = [[b"MULTI"], fields]
         if change.swept:
-            commands.append(_packed("HDEL", self._name, *(CARD_PREFIX + card.encode() for card in change.swept)))
-        return b"".join((*commands, _packed("EXEC"), self._watch()))
+            asked.append([b"HDEL", self._name, *(CARD_PREFIX + card.encode() for card in change.swept)])
+        return commands([*asked, [b"EXEC"], *self._watch()])
 
-    def _watch(self) -> bytes:
-        return _packed("WATCH", self._name) + _packed("HMGET", self._name, "epoch", "serial")
+    def _watch(self) -> list[Sequence[bytes]]:
+        return [[b"WATCH", self._name], [b"HMGET", self._name, b"epoch", b"serial"]]
 
     async def _open(self, serial: int) -> bool:
         """Connects and watches; True when the flush of this serial turns out to have been written."""
         self._writer = self._client.connection_pool.make_connection()  # type: ignore[no-untyped-call]  # untyped there
         await self._writer.connect()
-        await self._writer.send_packed_command(self._watch())
+        await self._writer.send_packed_command(commands(self._watch()))
         await self._writer.read_response()
         return self._ours(await self._writer.read_response()) >= serial
 
-    async def _written(self, write: bytes, serial: int, commands: int) -> bool:
+    async def _written(self, write: bytes, serial: int, answers: int) -> bool:
         """One attempt; False when somebody touched the hash in between and the epoch is nevertheless ours."""
         await self._writer.send_packed_command(write)
-        *_queued, executed, _watching, found = [await self._writer.read_response() for _ in range(commands)]
+        *_queued, executed, _watching, found = [await self._writer.read_response() for _ in range(answers)]
         return self._ours(found) >= serial and executed is not None
 
     def _ours(self, found: Sequence[bytes | None]) -> int:
@@ -237,8 +242,3 @@ class PartitionState:
                     logger.warning("Redis is away, partition %d waits: %s", self.partition, error)
                     said = True
                 await asyncio.sleep(_AGAIN_S)
-
-
-def _packed(*words: Any) -> bytes:
-    packed: bytes = hiredis.pack_command(words)
-    return packed

@@ -1,7 +1,6 @@
 """The role `detection`: transactions in, alerts and refusals out, state and position together in Redis."""
 
 import contextlib
-import gc
 import logging
 from typing import Any, Final
 
@@ -14,6 +13,7 @@ from infra.settings import Settings
 from rules.gazetteer import world
 from streams.detection.custody import FLUSH_EVERY_S, Batch, Custody
 from streams.detection.errors import LetGo
+from streams.detection.heap import keep_heap
 from streams.detection.intake import Intake
 from streams.detection.outbox import Outbox
 from streams.producer import Producer
@@ -107,9 +107,6 @@ def run(settings: Settings) -> None:
     """Runs until SIGTERM or SIGINT; the settings name Redis and the broker."""
     app = detection_app(settings)
     world()  # half a second to read, which no payment shall wait for
-    # What is imported lives for ever: the collector need not look at it again, nor often at millions of sightings.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
+    keep_heap()
     with contextlib.suppress(KeyboardInterrupt):
         run_app(app)

@@ -1,6 +1,7 @@
 """The ring of recent records: gives back what was kept, and never grows beyond its bound."""
 
 import random
+import tracemalloc
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,6 +43,18 @@ def test_the_ring_keeps_to_its_bound_and_lets_the_oldest_go() -> None:
         assert recall.size <= 200_000
     newest = 40 * BLOCK - 1
     assert list(looked_up(recall, 1, [BLOCK, newest])) == [newest]
+
+
+def test_the_ring_takes_no_more_room_than_it_says() -> None:
+    values = [b'{"merchant": "Market Street", "number": %d}' % number for number in range(BLOCK)] * 50
+    recall = Recall()
+    tracemalloc.start()
+    try:
+        recall.keep(0, range(len(values)), values, blocks(range(len(values)), values))
+        taken, _most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken < 1.5 * recall.size
 
 
 def test_a_new_claim_begins_with_nothing() -> None:
