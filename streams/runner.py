@@ -14,11 +14,9 @@ import contextlib
 import logging
 import os
 import socket
-import tempfile
 import threading
 from collections.abc import AsyncIterator
 from functools import cached_property
-from pathlib import Path
 from typing import Any, ClassVar, Final
 
 import faust
@@ -79,6 +77,9 @@ class App(faust.App):
     def _new_transport(self) -> Any:
         return _Transport(self.conf.broker_consumer, self)
 
+    def _create_directories(self) -> None:
+        """Makes no folder: only tables would lie in it, and it would stay behind whoever is killed."""
+
     def _new_producer_transport(self) -> Any:
         return _Transport(self.conf.broker_producer, self)
 
@@ -132,7 +133,6 @@ def faust_app(role: str, settings: Settings) -> App:
         topic_disable_leader=True,
         worker_redirect_stdouts=False,
         stream_wait_empty=False,
-        datadir=str(Path(tempfile.gettempdir()) / f"ringback-faust-{os.getpid()}"),
     )
     control = app.topic(control_topic(role), value_type=bytes, value_serializer="raw", partitions=1)
 
