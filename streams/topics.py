@@ -56,6 +56,11 @@ class TopicIdentity(msgspec.Struct, frozen=True):
         return f"{self.topic_id}/{self.partitions}"
 
 
+def partitions_of(identity: str) -> int:
+    """The partition count in the stored form of an identity."""
+    return int(identity.rpartition("/")[2])
+
+
 def control_topic(role: str) -> str:
     """The small topic of a role: a Faust app that subscribes to no topic does not start."""
     return f"ringback-control-{role}"

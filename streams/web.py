@@ -155,7 +155,7 @@ def _fed_app(base: Base, postgres: Check) -> FastAPI:
             base.producer,
             feed_key=feed_key,
             clock=base.clock,
-            resend=Resend(settings.redis_url or "", settings.partitions),
+            resend=Resend(settings.redis_url or ""),
             allow_card_numbers=settings.allow_card_numbers,
         )
     )

@@ -7,11 +7,16 @@ again, which is harmless for what was judged after all.
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Final
 
 import msgspec
 import redis.asyncio
 
 from streams.detection.state import hash_name
+from streams.topics import partitions_of
+
+_AT_LEAST: Final = 16
+"""So many hashes are looked at, whatever they say: while partitions are being claimed, some are not there yet."""
 
 
 class Gap(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,29 +27,42 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
     lost_at: datetime
 
 
-async def gaps(redis_url: str, partitions: int) -> Sequence[Gap]:
-    """The gaps that nobody has closed yet, by partition.
+async def gaps(redis_url: str) -> Sequence[Gap]:
+    """The gaps that nobody has closed yet, by partition; of every partition that the topic has or had.
+
+    How many there are says what detection stored of the topic whose partitions it claimed, and no setting: a bank's own
+    topic has as many as the bank gave it.
 
     Raises:
         redis.exceptions.RedisError: Redis is away.
     """
     async with redis.asyncio.Redis.from_url(redis_url) as client:
         found = []
-        for number in range(partitions):
-            since, lost = await client.hmget(hash_name(number), ["resend_from_ms", "lost_ms"])
+        number, partitions = 0, _AT_LEAST
+        while number < partitions:
+            identity, since, lost = await client.hmget(hash_name(number), ["identity", "resend_from_ms", "lost_ms"])
+            if identity is not None:
+                # One beyond: where the topic was made anew with fewer, those that it had before follow.
+                partitions = max(partitions, partitions_of(_text(identity)), number + 2)
             if since is not None and lost is not None:
                 found.append(Gap(partition=number, resend_from=_moment(since), lost_at=_moment(lost)))
+            number += 1
         return found
 
 
-async def close_gap(redis_url: str, partition: int) -> None:
-    """Notes that the feed has sent again what the gap names.
+async def close_gap(redis_url: str, partition: int) -> bool:
+    """Notes that the feed has sent again what the gap names; False where no such partition was ever claimed.
 
     Raises:
         redis.exceptions.RedisError: Redis is away.
     """
     async with redis.asyncio.Redis.from_url(redis_url) as client:
         await client.hdel(hash_name(partition), "resend_from_ms", "lost_ms")
+        return bool(await client.exists(hash_name(partition)))
+
+
+def _text(stored: bytes | str) -> str:
+    return stored if isinstance(stored, str) else stored.decode()
 
 
 def _moment(milliseconds: bytes | str) -> datetime:

@@ -13,12 +13,10 @@ class Resend:
 
     Args:
         redis_url: where detection keeps its state.
-        partitions: how many the topic has.
     """
 
-    def __init__(self, redis_url: str, partitions: int) -> None:
+    def __init__(self, redis_url: str) -> None:
         self._redis_url = redis_url
-        self._partitions = partitions
 
     async def advice(self) -> dict[str, Any]:
         """The earliest moment from which everything is to be sent again (null: nothing), and each partition's gap.
@@ -27,7 +25,7 @@ class Resend:
             Problem: 503, Redis is away.
         """
         try:
-            found = await gaps(self._redis_url, self._partitions)
+            found = await gaps(self._redis_url)
         except RedisError as error:
             raise _away() from error
         since = min((gap.resend_from for gap in found), default=None)
@@ -47,14 +45,14 @@ class Resend:
         """Notes that a partition's gap is closed.
 
         Raises:
-            Problem: 404 for a partition that the topic does not have; 503, Redis is away.
+            Problem: 404 for a partition that detection has never had; 503, Redis is away.
         """
-        if not 0 <= partition < self._partitions:
-            raise Problem(404, "no-such-partition", "There is no such partition")
         try:
-            await close_gap(self._redis_url, partition)
+            known = await close_gap(self._redis_url, partition)
         except RedisError as error:
             raise _away() from error
+        if not known:
+            raise Problem(404, "no-such-partition", "There is no such partition")
 
 
 def _away() -> Problem:

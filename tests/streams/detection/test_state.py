@@ -125,7 +125,18 @@ async def test_a_gap_names_since_when_to_send_again_until_it_is_closed(state: Pa
     await state.claim(FIRST, NOW)
     await state.flush(change(5))
     await state.claim(SECOND, NOW)
-    (gap,) = await gaps(redis_url, 4)
+    (gap,) = await gaps(redis_url)
     assert (gap.partition, gap.resend_from, gap.lost_at) == (3, datetime(2026, 3, 14, 10, tzinfo=UTC), NOW)
-    await close_gap(redis_url, 3)
-    assert await gaps(redis_url, 4) == []
+    assert await close_gap(redis_url, 3)
+    assert await gaps(redis_url) == []
+
+
+async def test_the_gaps_of_a_topic_with_many_partitions_are_all_named(redis_url: str) -> None:
+    wide, wider = TopicIdentity("wide", 40), TopicIdentity("wider", 41)
+    for number in (0, 39):
+        state = PartitionState(redis_url, number)
+        await state.claim(wide, NOW)
+        await state.claim(wider, NOW)
+        await state.close()
+    assert [gap.partition for gap in await gaps(redis_url)] == [0, 39]
+    assert not await close_gap(redis_url, 40)
