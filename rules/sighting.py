@@ -1,111 +1,70 @@
-"""What a transaction says about where the card was; or why it says nothing."""
+"""What a transaction says about where the card was: how far it is trusted (``rules.trust``), and where it places it."""
 
-from functools import cache
-from itertools import product
 from math import ceil
-from typing import Final, Literal, TypeAlias, get_args
-
-import msgspec
+from typing import Final, TypeAlias
 
 from rules.gazetteer import Gazetteer, Place
 from rules.journey import distance_km
 from rules.ruleset import RuleSet
-from rules.transaction import Channel, EntryMode, Instrument, Location, Transaction, Type
+from rules.transaction import Location, Transaction
+from rules.trust import HIGH, LOW, MEDIUM, NONE, TRUSTED, WEAK, Absence, Trust, every_trust, trust
 
-NONE: Final = 0
-WEAK: Final = 1
-TRUSTED: Final = 2
-"""How far a sighting is trusted: not at all, so far that it can be a suspect but is never believed, or fully."""
-
-LOW: Final = 1
-MEDIUM: Final = 2
-HIGH: Final = 3
-"""The severity with which it alarms."""
-
-Absence: TypeAlias = Literal["without_customer", "wallet", "card_absent", "no_place"]
-"""Why a transaction is no sighting, as it is counted."""
+__all__ = [
+    "HIGH",
+    "LOW",
+    "MEDIUM",
+    "NONE",
+    "TRUSTED",
+    "WEAK",
+    "Absence",
+    "Box",
+    "Trust",
+    "believable_box",
+    "every_trust",
+    "how_placed",
+    "place_of",
+    "radius_m",
+    "trust",
+]
 
 _NULL_ISLAND_DEGREES: Final = 0.01
 _POLES: Final = frozenset((90.0, -90.0))
 _DEGREES_A_KM: Final = 0.0063
 """A box of this half-width lies within a kilometre of its middle: 1 / (111.2 times the root of 2), less a bit."""
 
-
 Box: TypeAlias = tuple[float, float, float, float]
 """South, north, west, east, in degrees, none of them within."""
 
 
-class Trust(msgspec.Struct, frozen=True, gc=False):
-    """How far a transaction is trusted as a sighting, before its place is looked at.
-
-    Attributes:
-        level: ``NONE``, ``WEAK`` or ``TRUSTED``.
-        grade: the severity that its entry mode deserves.
-        reason: in words, for the evidence card.
-        absence: why it is no sighting; None if it is one.
-    """
-
-    level: int
-    grade: int
-    reason: str
-    absence: Absence | None = None
-
-
-_BY_ENTRY_MODE: Final[dict[str, Trust]] = {
-    "chip": Trust(TRUSTED, MEDIUM, "The chip was read: the plastic was there."),
-    "contactless": Trust(TRUSTED, MEDIUM, "The chip was read without contact: the plastic was there."),
-    "magstripe": Trust(
-        TRUSTED, MEDIUM, "The magnetic stripe was read: the plastic, or a copy of its stripe, was there."
-    ),
-    "fallback": Trust(WEAK, HIGH, "The chip could not be read and the stripe was used instead, as copied cards do."),
-    "manual": Trust(WEAK, MEDIUM, "The number was keyed by hand: somebody who knew it was there."),
-}
-
-
-@cache
-def trust(entry_mode: EntryMode, channel: Channel, kind: Type, instrument: Instrument) -> Trust:
-    """The trust table: what kind of transaction is a sighting of the plastic, and how far.
-
-    Outcome and lateness change nothing: a declined attempt with a wrong PIN is a sighting, and one that was deferred
-    is judged at its own time. (ISO 8583 data element 22: 05 and 07 chip, 90 stripe, 80 fallback, 01 manual, 09, 10
-    and 81 without card.)
-    """
-    if kind in {"refund", "reversal", "recurring"}:
-        return Trust(
-            NONE, LOW, "Refunds, reversals and recurring charges happen without the customer.", "without_customer"
-        )
-    if entry_mode == "credential_on_file":
-        return Trust(NONE, LOW, "A stored card number is charged without the customer.", "without_customer")
-    if channel == "card_not_present" or entry_mode == "ecommerce":
-        return Trust(NONE, LOW, "The card was not there: the place is the merchant's.", "card_absent")
-    if instrument == "wallet":
-        return Trust(NONE, LOW, "A phone or watch is another device than the plastic.", "wallet")
-    return _BY_ENTRY_MODE[entry_mode]
-
-
-def every_trust() -> dict[tuple[str, str, str, str], Trust]:
-    """The whole trust table, by entry mode, channel, type and instrument."""
-    kinds = product(get_args(EntryMode), get_args(Channel), get_args(Type), get_args(Instrument))
-    return {kind: trust(*kind) for kind in kinds}
-
-
 def place_of(transaction: Transaction, gazetteer: Gazetteer, ruleset: RuleSet) -> Place | Location | None:
-    """Where the terminal stands: its point, or the stated city where there is none or the point contradicts it.
+    """Where the terminal stands: its point, or the stated place where there is none or the point contradicts it.
 
-    (0, 0) and the poles are no points. None: neither a usable point nor a city that the gazetteer knows.
+    The stated place is the city, or an airport, or the country where neither is known. (0, 0) and the poles are no
+    points. None: neither a usable point nor a place that the gazetteer knows.
     """
-    point = transaction.location
-    if point is not None:
-        lat, lon = point.lat, point.lon
-        if lat in _POLES or (-_NULL_ISLAND_DEGREES < lat < _NULL_ISLAND_DEGREES and abs(lon) < _NULL_ISLAND_DEGREES):
-            point = None
+    point = _usable(transaction.location)
     merchant = transaction.merchant
-    if merchant is None or merchant.city is None or merchant.country is None:
+    stated = gazetteer.stated(merchant.city, merchant.country) if merchant is not None else None
+    if stated is None:
         return point
-    city = gazetteer.find(merchant.city, merchant.country)
-    if point is None or (city is not None and _apart(lat, lon, city, ruleset.contradiction_km)):
-        return city
+    if point is None or _apart(point.lat, point.lon, stated, ruleset.contradiction_km):
+        return stated
     return point
+
+
+def how_placed(transaction: Transaction, gazetteer: Gazetteer, ruleset: RuleSet) -> str:
+    """How the place is known, in words; empty where it is simply the terminal's point."""
+    place = place_of(transaction, gazetteer, ruleset)
+    point, merchant = transaction.location, transaction.merchant
+    if not isinstance(place, Place) or merchant is None:
+        return ""
+    known_by = f"It is placed by its {place.kind} alone, within {place.radius_km:,.0f} km"
+    if point is None:
+        return f"{known_by}: it came without a usable point."
+    if _usable(point) is None:
+        return f"{known_by}: the point that came with it is none ({point.lat:g}, {point.lon:g})."
+    away_km = distance_km(point.lat, point.lon, place.lat, place.lon)
+    return f"{known_by}: the point that came with it is {away_km:,.0f} km away from there."
 
 
 def radius_m(place: Place | Location) -> int:
@@ -113,12 +72,19 @@ def radius_m(place: Place | Location) -> int:
     return ceil(place.radius_km * 1000) if place.radius_km else 0
 
 
-def believable_box(city: Place, ruleset: RuleSet) -> Box | None:
-    """A box round a stated city in which every point is one, and near enough to the city; None if there is none."""
-    half = ruleset.contradiction_km * _DEGREES_A_KM
-    south, north = max(city.lat - half, -90.0), min(city.lat + half, 90.0)
-    box = south, north, city.lon - half, city.lon + half
+def believable_box(stated: Place, ruleset: RuleSet) -> Box | None:
+    """A box round a stated place in which every point is one, and near enough to it; None if there is none."""
+    half = (ruleset.contradiction_km + stated.radius_km) * _DEGREES_A_KM
+    south, north = max(stated.lat - half, -90.0), min(stated.lat + half, 90.0)
+    box = south, north, stated.lon - half, stated.lon + half
     return None if _holds_null_island(box) else box
+
+
+def _usable(point: Location | None) -> Location | None:
+    if point is None or point.lat in _POLES:
+        return None
+    at_null_island = abs(point.lat) < _NULL_ISLAND_DEGREES and abs(point.lon) < _NULL_ISLAND_DEGREES
+    return None if at_null_island else point
 
 
 def _holds_null_island(box: Box) -> bool:
@@ -127,8 +93,8 @@ def _holds_null_island(box: Box) -> bool:
     return south < nearly and north > -nearly and west < nearly and east > -nearly
 
 
-def _apart(lat: float, lon: float, city: Place, limit_km: float) -> bool:
+def _apart(lat: float, lon: float, stated: Place, limit_km: float) -> bool:
     surely = limit_km * _DEGREES_A_KM
-    if -surely < lat - city.lat < surely and -surely < lon - city.lon < surely:
+    if -surely < lat - stated.lat < surely and -surely < lon - stated.lon < surely:
         return False
-    return distance_km(lat, lon, city.lat, city.lon) - city.radius_km > limit_km
+    return distance_km(lat, lon, stated.lat, stated.lon) - stated.radius_km > limit_km

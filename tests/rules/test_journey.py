@@ -37,7 +37,9 @@ def test_no_distance_is_negative_or_beyond_half_round_the_earth_or_depends_on_di
     assert there == pytest.approx(distance_km(other_lat, other_lon, lat, lon), abs=1e-6)
 
 
-@pytest.mark.parametrize(("km", "means"), [(60, "car"), (343, "fast train"), (600, "flight"), (9941, "flight")])
+@pytest.mark.parametrize(
+    ("km", "means"), [(20, "car"), (60, "fast train"), (343, "fast train"), (600, "flight"), (9941, "flight")]
+)
 def test_the_fastest_means_depends_on_the_distance(km: float, means: str) -> None:
     assert fastest_journey(km, LIVE.means).means == means
 

@@ -4,7 +4,7 @@ import pytest
 
 from rules.gazetteer import Place, world
 from rules.ruleset import LIVE
-from rules.sighting import HIGH, MEDIUM, NONE, TRUSTED, WEAK, believable_box, place_of, radius_m, trust
+from rules.sighting import HIGH, MEDIUM, NONE, TRUSTED, WEAK, believable_box, how_placed, place_of, radius_m, trust
 from rules.transaction import Channel, EntryMode, Instrument, Type, decode
 from tests.rules.payments import TEN, Partition, minutes, payment
 
@@ -50,7 +50,15 @@ def test_a_valid_point_beats_a_name() -> None:
 
 
 @pytest.mark.parametrize(
-    "location", [{"lat": 2.3376, "lon": 48.8606}, {"lat": -48.8606, "lon": 2.3376}, {"lat": 0, "lon": 0}, None]
+    "location",
+    [
+        {"lat": 2.3376, "lon": 48.8606},
+        {"lat": -48.8606, "lon": 2.3376},
+        {"lat": 0, "lon": 0},
+        {"lat": 90, "lon": 0},
+        {"lat": 148.8606, "lon": 2.3376},
+        None,
+    ],
 )
 def test_swapped_coordinates_lost_signs_and_missing_points_give_way_to_the_city(location: object) -> None:
     row = payment("t", None, location=location, merchant=PARIS_AS_CITY)
@@ -67,13 +75,22 @@ def test_a_point_some_way_from_its_city_but_within_300_km_stays() -> None:
 
 
 @pytest.mark.parametrize(
-    "merchant", [None, {"city": "Paris"}, {"country": "FR"}, {"city": "Atlantis", "country": "FR"}]
+    "merchant", [None, {"city": "Paris"}, {"country": "XX"}, {"city": "Atlantis", "country": "XX"}]
 )
-def test_a_point_whose_city_the_gazetteer_cannot_know_stays(merchant: object) -> None:
+def test_a_point_whose_place_the_gazetteer_cannot_know_stays(merchant: object) -> None:
     row = payment("t", "Rome", merchant=merchant)
     place = place_of(decode(row), world(), LIVE)
     assert place is not None
     assert place.lat == pytest.approx(41.9028)
+
+
+@pytest.mark.parametrize("merchant", [{"country": "BE"}, {"city": "Atlantis", "country": "BE"}])
+def test_a_country_is_enough_to_contradict_a_point(merchant: object) -> None:
+    near, far = (decode(payment("t", place, merchant=merchant)) for place in ("Paris", "Rome"))
+    stays, gives_way = (place_of(each, world(), LIVE) for each in (near, far))
+    assert stays is near.location
+    assert isinstance(gives_way, Place)
+    assert (gives_way.kind, gives_way.radius_km) == ("country", 159)
 
 
 def test_a_radius_over_fifty_kilometres_makes_a_sighting_weak_and_less_grave() -> None:
@@ -115,7 +132,25 @@ def test_cities_that_are_not_known_decide_nothing_however_often_and_many_they_ar
 def test_a_city_at_the_point_of_nought_degrees_does_not_make_that_a_point() -> None:
     city = Place(0.5, 0.5, 5.0)
     assert believable_box(city, LIVE) is None
-    assert believable_box(Place(89.5, 0.5, 5.0), LIVE) == pytest.approx((87.61, 90, -1.39, 2.39))
+    assert believable_box(Place(89.5, 0.5, 0.0), LIVE) == pytest.approx((87.61, 90, -1.39, 2.39))
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({}, ""),
+        ({"location": None}, "by its city alone, within 15 km: it came without a usable point"),
+        ({"location": {"lat": 0, "lon": 0}}, "the point that came with it is none (0, 0)"),
+        ({"location": {"lat": 2.3376, "lon": 48.8606}}, "the point that came with it is 6,795 km away"),
+        ({"location": None, "merchant": {"country": "FR"}}, "by its country alone, within 699 km"),
+        ({"location": None, "merchant": {"city": "CDG", "country": "FR"}}, "by its airport alone, within 5 km"),
+        ({"merchant": None}, ""),
+    ],
+)
+def test_how_a_place_is_known_is_said_in_words(fields: dict[str, object], words: str) -> None:
+    said = how_placed(decode(payment("t", "Paris", **fields)), world(), LIVE)
+    assert words in said
+    assert bool(words) == bool(said)
 
 
 def test_weak_sightings_alone_decide_nothing() -> None:
