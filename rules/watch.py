@@ -11,6 +11,7 @@ from typing import Final
 
 from rules.forgetting import Forgetting
 from rules.gazetteer import Gazetteer, world
+from rules.in_transit import InTransit
 from rules.itinerary import Reach, walk
 from rules.memory import Entry, Memory, trim_at
 from rules.ruleset import LIVE, RuleSet
@@ -41,7 +42,7 @@ class Watch:
     Attributes:
         watermark_us: the greatest ``occurred_at`` seen, microseconds since 1970 UTC; to be stored with the state.
         counts: what was only counted, by name, since this object was made: ``without_customer``, ``wallet``,
-            ``card_absent``, ``no_place``, ``too_late``, ``repeated``, ``conflicting``.
+            ``card_absent``, ``in_transit``, ``no_place``, ``too_late``, ``repeated``, ``conflicting``.
     """
 
     def __init__(
@@ -55,6 +56,8 @@ class Watch:
         self._near_e7 = self._reach.near_e7
         self._forgetting = Forgetting(ruleset, self._reach)
         self._memory_us = ruleset.memory_s * _SECOND_US
+        self._in_transit = InTransit(ruleset.in_transit)
+        self._carriers = self._in_transit.categories
         self._boxes: dict[tuple[str | None, str | None], Box | None] = {}
         self._weak_radius_m = int(ruleset.weak_radius_km * 1000)
 
@@ -125,8 +128,17 @@ class Watch:
                 at_us, transaction.transaction_id, NONE, 0, 0, 0, grade, transaction.digest, ref, transaction.repeat_of
             )
         point, merchant = transaction.location, transaction.merchant
+        if (
+            merchant is not None
+            and merchant.mcc in self._carriers
+            and self._in_transit.find(merchant.mcc, merchant.name) is not None
+        ):
+            self.counts["in_transit"] += 1
+            return Entry(
+                at_us, transaction.transaction_id, NONE, 0, 0, 0, grade, transaction.digest, ref, transaction.repeat_of
+            )
         if point is not None and merchant is not None and point.radius_km is None:
-            # as nearly always: an exact point near the city that is stated
+            # as nearly always: an exact point near the place that is stated
             box = self._boxes.get((merchant.city, merchant.country))
             if box is not None:
                 lat, lon = point.lat, point.lon
@@ -156,7 +168,7 @@ class Watch:
             self.counts["no_place"] += 1
             return Entry(at_us, name, NONE, 0, 0, 0, grade, digest, ref, repeat_of)
         merchant = transaction.merchant
-        if merchant is not None and merchant.city is not None and merchant.country is not None:
+        if merchant is not None and merchant.country is not None:
             self._remember(merchant.city, merchant.country, self._gazetteer)
         radius = radius_m(place)
         if radius > self._weak_radius_m:
@@ -165,12 +177,12 @@ class Watch:
             at_us, name, level, int(place.lat * 1e7), int(place.lon * 1e7), radius, grade, digest, ref, repeat_of
         )
 
-    def _remember(self, city: str, country: str, gazetteer: Gazetteer) -> None:
-        """The box round a city within which a point is not looked at more closely."""
+    def _remember(self, city: str | None, country: str, gazetteer: Gazetteer) -> None:
+        """The box round a stated place within which a point is not looked at more closely."""
         if len(self._boxes) >= _MOST_BOXES:
             self._boxes.clear()
-        found = gazetteer.find(city, country)
-        self._boxes[city, country] = None if found is None else believable_box(found, self._ruleset)
+        stated = gazetteer.stated(city, country)
+        self._boxes[city, country] = None if stated is None else believable_box(stated, self._ruleset)
 
     def _reconsider(self, memory: Memory, entry: Entry) -> Sequence[Finding]:
         """Takes a transaction in that the quick path cannot: the walk is done again over the whole memory."""

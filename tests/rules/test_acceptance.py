@@ -61,6 +61,25 @@ def test_case_5_fallback_in_paris_first_is_the_suspect_because_a_weak_sighting_i
     assert partition.believed == "b-pnh"
 
 
+AIRLINE = {"name": "Blue Sky Airways In-Flight", "mcc": "4511", "city": "Paris", "country": "FR"}
+CRUISE = {"name": "Ocean Line Cruises", "mcc": "4411", "city": "Miami", "country": "US"}
+
+
+@pytest.mark.parametrize("merchant", [AIRLINE, CRUISE])
+def test_case_6_an_in_flight_or_cruise_merchant_is_not_a_sighting(merchant: dict[str, str]) -> None:
+    partition = Partition()
+    aboard = payment("b", "Paris", TEN + minutes(12), merchant=merchant)
+    assert partition.arrive(PNH, aboard) == []
+    assert partition.believed == "a-pnh"
+    assert partition.watch.counts["in_transit"] == 1
+
+
+@pytest.mark.parametrize("name", ["Blue Sky Airways Ticket Office", "Blue Sky Airways Counter, Terminal 2"])
+def test_case_6_a_ticket_office_on_the_ground_is_one(name: str) -> None:
+    office = payment("b", "Paris", TEN + minutes(12), merchant=AIRLINE | {"name": name})
+    assert [alert.suspect for alert in Partition().arrive(PNH, office)] == ["b"]
+
+
 def test_case_7_a_deferred_transit_tap_two_days_late_is_judged_at_its_own_time() -> None:
     partition = Partition()
     later = payment("later", "Paris", TEN + timedelta(days=2))
@@ -115,6 +134,15 @@ def test_case_12_a_declined_wrong_pin_in_paris_is_an_alert() -> None:
     assert "declined" in alert.evidence["suspect"]["reason"]
 
 
+def test_case_13_an_additional_cardholders_own_card_elsewhere_is_none() -> None:
+    partition = Partition()
+    additional = payment("b-paris", "Paris", TEN + minutes(12), card_id="card-of-the-additional-cardholder")
+    assert partition.arrive(PNH, additional) == []
+    again = payment("c-pnh", "Phnom Penh", TEN + minutes(20), card_id="card-of-the-additional-cardholder")
+    (alert,) = partition.arrive(again)
+    assert (alert.card_id, alert.suspect) == ("card-of-the-additional-cardholder", "c-pnh")
+
+
 def test_case_14_a_wallet_tap_is_only_counted() -> None:
     partition = Partition()
     assert partition.arrive(PNH, payment("b", "Paris", TEN + minutes(12), instrument="wallet")) == []
@@ -123,6 +151,28 @@ def test_case_14_a_wallet_tap_is_only_counted() -> None:
 
 def test_case_15_singapore_to_johor_in_a_minute_is_below_the_floor() -> None:
     assert Partition().arrive(payment("a", "Singapore"), payment("b", "Johor", TEN + minutes(1))) == []
+
+
+def test_case_16_paris_and_brussels_known_by_country_only_is_none() -> None:
+    partition = Partition()
+    france = payment("a", None, merchant={"country": "FR"})
+    belgium = payment("b", None, TEN + minutes(5), merchant={"country": "BE"})
+    assert partition.arrive(france, belgium) == []
+    assert {entry.radius_m for entry in partition.memory.entries} == {699_000, 159_000}
+
+
+def test_case_16_the_same_with_radii_of_250_km_each_is_none() -> None:
+    paris, brussels = (
+        {"lat": lat, "lon": lon, "radius_km": 250} for lat, lon in ((48.8606, 2.3376), (50.8467, 4.3525))
+    )
+    rows = [payment("a", None, location=paris), payment("b", None, TEN + minutes(5), location=brussels)]
+    assert Partition().arrive(*rows) == []
+
+
+def test_a_country_far_from_the_believed_sighting_is_enough_for_an_alert_of_low_severity() -> None:
+    france = payment("b", None, TEN + minutes(5), merchant={"country": "FR"})
+    (alert,) = Partition().arrive(PNH, france)
+    assert (alert.suspect, alert.severity, alert.evidence["suspect"]["trust"]) == ("b", "low", "weak")
 
 
 def test_case_17_paris_to_london_in_three_hours_is_none_and_in_twenty_five_minutes_an_alert() -> None:
