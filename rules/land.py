@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
+from importlib.resources import files
 from typing import TypeAlias
 
 Point: TypeAlias = tuple[float, float]
@@ -18,7 +18,7 @@ TURNS = (-2, -1, 0, 1, 2)
 @cache
 def rings() -> tuple[Ring, ...]:
     """Every ring of ``land.txt``, in degrees; longitudes may leave -180..180 (see ``land_build``)."""
-    text = Path(__file__).with_name("land.txt").read_text()
+    text = (files("rules") / "data" / "land.txt").read_text(encoding="utf-8")
     found = []
     for line in text.splitlines():
         if line and not line.startswith("#"):

@@ -1,23 +1,22 @@
-"""Makes ``land.txt`` out of the TopoJSON of the world's land: ``python -m outreach.desk.land_build land-110m.json``.
+"""Makes ``land.txt`` out of the TopoJSON of the world's land: ``main(Path("land-110m.json"))``.
 
 The input is ``land-110m.json`` of the npm package ``world-atlas`` (version 2.0.2; package under the ISC licence), which
 is derived from Natural Earth's 1:110m physical vectors, placed in the public domain by their makers.
 """
 
 import json
-import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-OUTPUT = Path(__file__).with_name("land.txt")
+OUTPUT = Path(__file__).with_name("data") / "land.txt"
 STEP_DEG = 0.1
 SMALLEST_RING = 4
 """A ring needs three corners and its first one again."""
 
 HEADER = """\
 # Outlines of the world's land, one closed ring a line: lon,lat in tenths of a degree; lon may leave -180..180 so that
-# no ring jumps at the antimeridian. Made by outreach/desk/land_build.py out of world-atlas 2.0.2 (ISC licence,
+# no ring jumps at the antimeridian. Made by rules/land_build.py out of world-atlas 2.0.2 (ISC licence,
 # Copyright 2013-2019 Michael Bostock), derived from Natural Earth 1:110m, which is in the public domain.
 """
 
@@ -81,7 +80,3 @@ def main(source: Path) -> None:
     """Writes the file anew."""
     lines = [line_of(ring) for ring in rings_of(json.loads(source.read_text()))]
     OUTPUT.write_text(HEADER + "\n".join(line for line in lines if line) + "\n")
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))
