@@ -21,7 +21,7 @@ DECISIONS := $(shell echo 'rules/* \
 TESTS ?= tests/streams tests/infra tests
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help demo test check format lock bench bench-detection test-faults clean setup
+.PHONY: help demo test check format lock bench bench-detection test-kafka test-faults clean setup
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ test: $(READY) ## Run the tests with branch coverage
 	@$(BIN)/coverage report --skip-covered --skip-empty --format=text | tail -n 40
 	@echo; echo "Uncovered in the rules and the deciders (must be nothing):"
 	@$(BIN)/coverage report --include='$(DECISIONS)' --show-missing --skip-covered --fail-under=100
+
+test-kafka: $(READY) ## The tests of what flows on Apache Kafka itself (needs Java 17 and Maven)
+	RINGBACK_TEST_BROKER=apache $(PYTEST) -m "not faults" --timeout 300 tests/streams
 
 test-faults: $(READY) ## Kill workers, servers and the broker in the middle of everything (slow)
 	$(PYTEST) -m faults --timeout 1200 $(TESTS)

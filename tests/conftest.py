@@ -18,6 +18,7 @@ from pydantic import SecretStr
 
 from infra.servers import Addresses, EmbeddedServers
 from infra.settings import Settings
+from tests.apache_kafka import ApacheKafka
 
 hypothesis_settings.register_profile("untimed", deadline=None, print_blob=True)
 hypothesis_settings.register_profile("same", deadline=None, print_blob=True, derandomize=True)
@@ -62,8 +63,12 @@ def redis_url(servers: Addresses) -> str:
 
 @pytest.fixture(scope="module")
 def kafka_servers(session_home: Path) -> Iterator[str]:
-    """A broker of the module's own, without topics at its start."""
+    """A broker of the module's own, without topics at its start; Apache Kafka where `make test-kafka` asks for it."""
     home = Path(tempfile.mkdtemp(prefix="kafka-", dir=session_home))
+    if os.environ.get("RINGBACK_TEST_BROKER") == "apache":
+        with ApacheKafka(home) as broker:
+            yield broker.servers
+        return
     with EmbeddedServers(home, which=frozenset({"kafka"})) as started:
         yield started.addresses.kafka_servers
 
