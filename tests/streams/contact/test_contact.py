@@ -273,14 +273,15 @@ async def test_a_worker_that_dies_between_intent_and_answer_leaves_nothing_lost_
 async def test_a_worker_that_dies_before_it_sent_leaves_the_message_to_the_next(world: World) -> None:
     await world.customer()
     world.network.misbehave(Fault(mode=Mode.TOO_MANY, count=None))
-    first = world.role()
+    patience = type(PATIENCE)(first_wait_s=0.05, longest_wait_s=0.2, second_look_s=0.6)
+    first = world.role(patience=patience)
     first.start()
     case_id = await world.alert()
     await world.until_status(case_id, "intended")
     await first.kill()
     world.network.behave()
     await world.caught_up()
-    world.role().start()
+    world.role(patience=patience).start()
     contact = await world.until_status(case_id, "delivered")
     assert contact.attempt == 2
     assert len(world.texts()) == 1
