@@ -53,6 +53,13 @@ class Projection(Protocol):
         ...
 
 
+async def applied(conn: Connection, name: str) -> int:
+    """The position up to which the projection of that name has come; 0 where it has not begun."""
+    cursor = await conn.execute("SELECT position FROM views.checkpoints WHERE name = %s", (name,))
+    row = await cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
 class ProjectionRunner:
     """Keeps projections up with the history."""
 

@@ -202,6 +202,26 @@ class History:
             raise Unavailable("the history's head row is missing; restore the database")
         return Head(*row)
 
+    async def moved(self, prefix: str, *, after: int, up_to: int, limit: int) -> dict[str, int]:
+        """The streams whose names begin so and that grew between two positions, each with its newest position there.
+
+        Args:
+            prefix: of the streams' names, for example ``case-``.
+            after: the first position is the one behind it.
+            up_to: the last position.
+            limit: at most so many streams, whichever they are.
+
+        Raises:
+            Unavailable: retryable.
+        """
+        async with self._connection() as conn:
+            cursor = await conn.execute(
+                "SELECT stream, max(position) FROM history.events"
+                " WHERE position > %s AND position <= %s AND starts_with(stream, %s) GROUP BY stream LIMIT %s",
+                (after, up_to, prefix, limit),
+            )
+            return {str(stream): int(position) for stream, position in await cursor.fetchall()}
+
     async def _read(self, where: str, values: tuple[Any, ...]) -> list[Recorded[Event]]:
         async with self._connection() as conn:
             stored = await _rows(conn, where, values)

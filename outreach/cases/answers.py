@@ -6,6 +6,7 @@ from outreach.cases.commands import ConfirmPayments, DenyPayments, ReceiveReply,
 from outreach.cases.contacts import acknowledge
 from outreach.cases.draft import Draft
 from outreach.cases.errors import Refused
+from outreach.cases.state import CaseState
 from outreach.cases.tasks import Reason, complete, require_holder, to_queue
 
 
@@ -69,8 +70,7 @@ def wrap_up(draft: Draft, command: WrapUp) -> None:
     if draft.state.task is None and draft.state.wrapped_up_by == command.operator:
         return
     require_holder(draft, command.operator)
-    held = [card for card in draft.state.cards if draft.state.held(card) and not draft.state.ever("block", card)]
-    if held:
+    if awaiting_answer(draft.state):
         why = "the card is on hold and nobody has said whose the payments were: say so, or return the task to the queue"
         raise Refused("unanswered", why)
     draft.add(e.WrappedUp(operator=command.operator, topics=command.topics, note=command.note))
@@ -81,6 +81,11 @@ def wrap_up(draft: Draft, command: WrapUp) -> None:
             draft.add(e.CaseResolved(resolution="fraud"))
     elif not state.resolution:
         draft.add(e.CaseResolved(resolution="unanswered" if state.standing else "withdrawn"))
+
+
+def awaiting_answer(state: CaseState) -> bool:
+    """Whether a hold of ours stands that only an answer ends: such a case cannot be wrapped up."""
+    return any(state.held(card) and not state.ever("block", card) for card in state.cards)
 
 
 def _check(draft: Draft, command: ConfirmPayments | DenyPayments) -> None:

@@ -49,6 +49,7 @@ class ReturnTask(Struct, frozen=True, kw_only=True):
 
     operator: str
     reason: Literal["released", "hand_over"]
+    note: str = ""
 
 
 class ViewData(Struct, frozen=True, kw_only=True):

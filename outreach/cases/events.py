@@ -109,12 +109,16 @@ class TaskTaken(Event, frozen=True, kw_only=True):
 
 
 class TaskReturned(Event, frozen=True, kw_only=True):
-    """The task is in the queue again: ``released`` by the operator or ``hand_over`` after their silence."""
+    """The task is in the queue again: ``released`` by the operator or ``hand_over`` after their silence.
+
+    ``note``: what whoever takes it next should know.
+    """
 
     wire_name: ClassVar[str] = "case.task-returned"
     task_id: Plain
     operator: Plain
     reason: Plain
+    note: Personal = ""
 
 
 class TaskCompleted(Event, frozen=True, kw_only=True):

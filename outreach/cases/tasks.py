@@ -72,7 +72,8 @@ def give_back(draft: Draft, command: ReturnTask) -> None:
     if task is None or not task.taken_by:
         return
     require_holder(draft, command.operator)
-    draft.add(e.TaskReturned(task_id=task.task_id, operator=command.operator, reason=command.reason))
+    note = command.note
+    draft.add(e.TaskReturned(task_id=task.task_id, operator=command.operator, reason=command.reason, note=note))
 
 
 def view(draft: Draft, command: ViewData) -> None:

@@ -33,7 +33,7 @@ from outreach.cases.service import Handled
 from outreach.cases.state import CaseState
 from outreach.desk.case_view import CaseView, case_view, holds
 from outreach.desk.desk import Desk, SignedIn
-from outreach.desk.words import METHODS, TOPICS
+from outreach.desk.words import METHODS, REFUSALS, TOPICS
 
 LONGEST_NOTE = 4000
 MOST_TRANSACTIONS = 200
@@ -73,7 +73,7 @@ def command_of(action: str, asked: Asked, operator: str, state: CaseState) -> Co
         case "take":
             return TakeTask(operator=operator)
         case "return":
-            return ReturnTask(operator=operator, reason="released")
+            return ReturnTask(operator=operator, reason="released", note=_note(asked))
         case "verify":
             if asked.method not in METHODS:
                 raise _invalid("method", f"one of {', '.join(METHODS)}")
@@ -85,12 +85,16 @@ def command_of(action: str, asked: Asked, operator: str, state: CaseState) -> Co
         case "wrap-up":
             if not set(asked.topics) <= TOPICS.keys():
                 raise _invalid("topics", f"some of {', '.join(TOPICS)}")
-            if len(asked.note) > LONGEST_NOTE:
-                raise _invalid("note", f"at most {LONGEST_NOTE} characters")
             topics = [topic for topic in TOPICS if topic in asked.topics]
-            return WrapUp(operator=operator, topics=topics, note=asked.note.strip())
+            return WrapUp(operator=operator, topics=topics, note=_note(asked))
         case _:
             raise Problem(404, "no-such-action", "A case has no such action")
+
+
+def _note(asked: Asked) -> str:
+    if len(asked.note) > LONGEST_NOTE:
+        raise _invalid("note", f"at most {LONGEST_NOTE} characters")
+    return asked.note.strip()
 
 
 def _transactions(asked: Asked, state: CaseState) -> list[str]:
@@ -210,7 +214,8 @@ def refusal(refused: Refused) -> Problem:
     status = 404 if refused.code == "no_case" else 409
     extra: Mapping[str, Any] = {"refusal": refused.code}
     code = "no-such-case" if status == 404 else "refused"  # noqa: PLR2004 - the status just chosen
-    return Problem(status, code, "The case does not do that", refused.reason, extra=extra)
+    title, detail = REFUSALS.get(refused.code, ("The case does not do that", refused.reason))
+    return Problem(status, code, title, detail, extra=extra)
 
 
 def history_away() -> Problem:

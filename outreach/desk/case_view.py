@@ -7,15 +7,16 @@ from typing import Any
 import msgspec
 
 from infra.history.event import Recorded
-from outreach.cases.events import AlertJoined, TaskCreated, TaskTaken
+from outreach.cases.answers import awaiting_answer
+from outreach.cases.events import AlertJoined, AlertRevised, CaseResolved, TaskCreated, TaskReturned, TaskTaken
 from outreach.cases.state import CaseState
 from outreach.customers.service import Profile
 from outreach.desk.contact_view import ActionView, ContactView, actions, contacts
 from outreach.desk.evidence_view import AlertView, PaymentRow, alert_view, evidence_of, payments
-from outreach.desk.guide import Advice, Step, advise, way
+from outreach.desk.guide import Advice, Step, advise, told, way
 from outreach.desk.masking import masked_email, masked_name, masked_phone
 from outreach.desk.timeline import HIDDEN, Line, timeline
-from outreach.desk.words import LANGUAGES, METHODS, REASONS, RESOLUTIONS, local, said
+from outreach.desk.words import CHANNELS, LANGUAGES, METHODS, REASONS, RESOLUTIONS, local, said
 
 MOST_ASKED = 4
 """As many payments as one can name in a question."""
@@ -41,7 +42,11 @@ class Who(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CaseView(msgspec.Struct, frozen=True, kw_only=True):
-    """The screen. ``masked``: the task is not in this operator's hand. ``open_payments``: nobody has said of them."""
+    """The screen. ``masked``: the task is not in this operator's hand. ``open_payments``: nobody has said of them.
+
+    ``must_answer``: the card is on hold, and the case cannot be wrapped up before somebody has said whose they were.
+    ``told``: a message of ours, with the case code, may have come to the customer.
+    """
 
     case_id: str
     case_code: str
@@ -66,6 +71,10 @@ class CaseView(msgspec.Struct, frozen=True, kw_only=True):
     way: list[Step]
     verified: str
     open_payments: list[str]
+    must_answer: bool
+    told: bool
+    left_note: str
+    resolved_at: datetime | None
     language: str
 
 
@@ -88,8 +97,9 @@ def case_view(
     masked = not holds(state, operator)
     evidence = evidence_of(recorded)
     rules = {each.event.alert_id: each.event.rule for each in recorded if isinstance(each.event, AlertJoined)}
+    revised = {each.event.alert_id: each.occurred_at for each in recorded if isinstance(each.event, AlertRevised)}
     alerts = [
-        alert_view(alert, evidence.get(alert_id, {}), rules.get(alert_id, ""), state)
+        alert_view(alert, evidence.get(alert_id, {}), rules.get(alert_id, ""), state, revised.get(alert_id))
         for alert_id, alert in state.alerts.items()
     ]
     # What stands comes before what was taken back; among what stands, the first is what the customer was asked about.
@@ -120,11 +130,22 @@ def case_view(
         actions=actions(recorded),
         timeline=timeline(recorded, masked=masked),
         advice=advice,
-        way=way(advice),
+        way=way(advice, state),
         verified=", ".join(sorted({said(METHODS, method) for _, method in state.verified})),
         open_payments=list(dict.fromkeys(unanswered)),
+        told=told(state),
+        left_note="" if masked else _left_note(recorded),
+        must_answer=awaiting_answer(state),
+        resolved_at=_last_of(recorded, CaseResolved) if state.resolution else None,
         language=profile.language if profile else "",
     )
+
+
+def _left_note(recorded: Sequence[Recorded[Any]]) -> str:
+    """What the last operator left for the next one."""
+    returned = (each.event for each in reversed(recorded) if isinstance(each.event, TaskReturned))
+    last = next(returned, None)
+    return f"{last.operator} put it back: {last.note}" if last and last.note else ""
 
 
 def _last_of(recorded: Sequence[Recorded[Any]], kind: type) -> datetime | None:
@@ -198,6 +219,6 @@ def _who(profile: Profile | None, state: CaseState, alerts: Sequence[AlertView],
         jurisdiction=profile.jurisdiction,
         cards=cards,
         notices=() if masked else notices,
-        opted_out=tuple(sorted(profile.opted_out)),
+        opted_out=tuple(said(CHANNELS, each) for each in sorted(profile.opted_out)),
         consents=profile.consents,
     )

@@ -9,7 +9,7 @@ import msgspec
 from infra.history.event import Recorded
 from outreach.cases import events as e
 from outreach.desk.masking import masked_email, masked_phone
-from outreach.desk.timeline import HIDDEN
+from outreach.desk.timeline import HIDDEN, failure
 from outreach.desk.words import ACTIONS, CHANNELS, CONTACT_STATES, MEANINGS, PURPOSES, RESULTS, said
 
 GOOD, BAD, OPEN = "good", "bad", "open"
@@ -105,6 +105,7 @@ def _advance(contact: ContactView, event: object, at: datetime, *, masked: bool)
             contact.detail = " ".join(filter(None, (said({}, event.reason), event.code and f"({event.code})")))
         case e.DeliveryReported() if event.status in _REPORTED:
             _set(contact, _REPORTED[event.status])
+            contact.detail = failure(event.code) or contact.detail
         case _:
             pass
 

@@ -99,13 +99,23 @@ class Desk:
         """The operator who looks at a page.
 
         Raises:
-            Problem: a redirect to the sign-in, and from there back.
+            Problem: a redirect to the sign-in, and from there back; 401 to a page that follows what happens.
         """
         operator = await self.signed_in(request)
         if operator is None:
-            here = request.url.path if request.method == "GET" else "/"
-            to = "/sign-in" if here == "/" else f"/sign-in?next={quote(here)}"
             if request.headers.get("hx-request"):
-                raise Problem(401, "sign-in-needed", "Nobody is signed in", headers={"HX-Redirect": to})
+                # The page stays, with what was typed on it, and asks for the sign-in itself.
+                raise Problem(401, "sign-in-needed", "Nobody is signed in")
+            here = _page_of(request)
+            to = "/sign-in" if here == "/" else f"/sign-in?next={quote(here)}"
             raise Problem(303, "sign-in-needed", "Nobody is signed in", headers={"Location": to})
         return operator
+
+
+def _page_of(request: Request) -> str:
+    """The page to come back to: itself, or the case of an action on one."""
+    path = request.url.path
+    if request.method == "GET":
+        return path
+    parts = path.split("/")
+    return "/".join(parts[:3]) if parts[1] == "cases" and len(parts) > 2 else "/"  # noqa: PLR2004 - /cases/ID/action

@@ -44,7 +44,7 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlertView(msgspec.Struct, frozen=True, kw_only=True):
-    """One alert. ``answer``: ``genuine``, ``fraud``, or empty while nobody has said."""
+    """One alert. ``answer``: ``genuine``, ``fraud``, or empty while nobody has said. ``revised_at``: the last time."""
 
     alert_id: str
     severity: str
@@ -57,6 +57,7 @@ class AlertView(msgspec.Struct, frozen=True, kw_only=True):
     fastest: str
     means: str
     withdrawn: bool
+    revised_at: datetime | None
     answer: str
     suspect: End
     against: End | None
@@ -85,7 +86,9 @@ def evidence_of(recorded: Sequence[Recorded[Any]]) -> dict[str, Mapping[str, Any
     return newest
 
 
-def alert_view(alert: AlertState, evidence: Mapping[str, Any], rule: str, state: CaseState) -> AlertView:
+def alert_view(
+    alert: AlertState, evidence: Mapping[str, Any], rule: str, state: CaseState, revised_at: datetime | None
+) -> AlertView:
     """The alert with its evidence; tolerant of whatever the evidence does not say."""
     suspect = _end(evidence.get("suspect"), alert.suspect)
     against = _end(evidence["against"], alert.against) if evidence.get("against") else None
@@ -104,6 +107,7 @@ def alert_view(alert: AlertState, evidence: Mapping[str, Any], rule: str, state:
         fastest=duration(journey.get("fastest_s")),
         means=str(journey.get("means", "")),
         withdrawn=alert.withdrawn,
+        revised_at=revised_at,
         answer=answer,
         suspect=suspect,
         against=against,

@@ -11,12 +11,16 @@ STEP_NAMES = {"take": "Take", "verify": "Verify", "ask": "Ask", "wrap_up": "Wrap
 
 
 class Advice(msgspec.Struct, frozen=True, kw_only=True):
-    """The next best step. ``step``: one of ``STEPS``, or ``look`` (somebody else holds it), or ``done``."""
+    """The next best step. ``step``: one of ``STEPS``, or ``look`` (somebody else holds it), or ``done``.
+
+    ``because``: why the task is there, for whoever has it in hand.
+    """
 
     step: str
     title: str
     say: str = ""
     hint: str = ""
+    because: str = ""
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,10 +43,29 @@ _BEFORE_TAKING = {
     "card_action_failed": "The card system refused or did not answer. Settle it with the card desk.",
 }
 
+_BECAUSE = {
+    "review": "This came in more than a day late. Nothing has been sent, and the card is free.",
+    "unknown_owner": "The bank has not said whose card this is, so nobody could be told.",
+    "alert_withdrawn": "Detection has taken the alert back, and any hold is coming off. The customer has our message.",
+    "not_reached": "Neither SMS nor email arrived.",
+    "confirm_by_phone": "The customer replied “it was me”. The case is grave, so the hold waits for your call.",
+    "denied_by_reply": "The customer replied “it was not me”: declined already. The card is not blocked yet.",
+    "read_reply": "The customer wrote something that only a person can read. It stands under Contact.",
+    "customer_called": "The customer rang and was promised a call.",
+    "card_action_failed": "The card system refused or did not answer; see Card.",
+}
+
 _QUESTIONS = {
     "denied_by_reply": "You wrote that it was not you. Is that right: nobody you know paid {what}?",
     "confirm_by_phone": "You wrote that it was you. Did you, or somebody with you, pay {what}?",
     "alert_withdrawn": "We wrote to you about your card. It has been explained since; did you pay {what}?",
+}
+
+_OVER = {
+    "genuine": "It was the customer.",
+    "fraud": "It was not the customer.",
+    "withdrawn": "The alert was taken back.",
+    "unanswered": "Nobody has said whose the payments were.",
 }
 
 _ARRIVED = frozenset({"accepted", "delivered"})
@@ -55,14 +78,19 @@ def advise(state: CaseState, operator: str, *, what: str, bank: str, count: int 
     """The next best step for this operator. ``what`` names the ``count`` suspect payments as one says them."""
     task = state.task
     if task is None:
-        over = "The case is resolved. Nothing is left to do." if state.resolution else "Nothing waits for an operator."
-        return Advice(step="done", title="Done", hint=over)
+        if not state.resolution:
+            return Advice(step="done", title="Nothing to do", hint="Nothing waits for an operator.")
+        return Advice(step="done", title="Resolved", hint=f"{_OVER.get(state.resolution, '')} Nothing is left to do.")
     if not task.taken_by:
         hint = _BEFORE_TAKING.get(task.reason, "Take the task to see whom it is about.")
         return Advice(step="take", title="Take the task", hint=hint)
     if task.taken_by != operator:
-        return Advice(step="look", title=f"{task.taken_by} has this case", hint="You can read along, masked.")
-    return _in_hand(state, task.reason, what=what, bank=bank, count=count)
+        hint = "You can read along, masked. If they go quiet, it is back in the queue by itself."
+        return Advice(step="look", title=f"{task.taken_by} has this case", hint=hint)
+    advice = _in_hand(state, task.reason, what=what, bank=bank, count=count)
+    # Once an operator has heard the answer, what the task was for is done.
+    because = "" if advice.step == "wrap_up" else _BECAUSE.get(task.reason, "")
+    return msgspec.structs.replace(advice, because=because)
 
 
 def _in_hand(state: CaseState, reason: str, *, what: str, bank: str, count: int) -> Advice:
@@ -86,8 +114,7 @@ def _in_hand(state: CaseState, reason: str, *, what: str, bank: str, count: int)
 
 
 def _make_sure(state: CaseState, bank: str) -> Advice:
-    told = any(each.purpose == "alert" and each.status in _ARRIVED for each in state.contacts.values())
-    if not told:
+    if not told(state):
         return Advice(
             step="verify",
             title="Make sure it is the customer",
@@ -100,6 +127,11 @@ def _make_sure(state: CaseState, bank: str) -> Advice:
         say=f"This is {bank}. Before we talk about your card: can you read me the code in our message?",
         hint=f"The code is {state.case_code}. No code at hand: call back on the number on file.",
     )
+
+
+def told(state: CaseState) -> bool:
+    """Whether a message of ours may have come to the customer: only then have they a code to read."""
+    return any(each.purpose == "alert" and each.status in _ARRIVED for each in state.contacts.values())
 
 
 def _said_to_us(state: CaseState) -> bool:
@@ -119,18 +151,23 @@ def _after_the_answer(state: CaseState) -> Advice:
             say=f"{doing if waits else done} A new card is made and sent to you.",
             hint="Ask where the card should go, and how they will pay until it comes. Then note the topics.",
         )
+    waits = any(each.action == "release" and each.pending for each in state.actions.values())
     return Advice(
         step="wrap_up",
         title="Wrap up",
-        say="Thank you. You can go on using your card.",
+        say="Thank you. "
+        + ("I am lifting the hold; you can use your card in a moment." if waits else "You can go on using your card."),
         hint="Note what the contact was about.",
     )
 
 
-def way(advice: Advice) -> list[Step]:
-    """The steps, with where the case stands among them."""
-    if advice.step in {"done", "look"}:
-        return [Step(name=STEP_NAMES[each], state="done" if advice.step == "done" else "later") for each in STEPS]
+def way(advice: Advice, state: CaseState) -> list[Step]:
+    """The steps, with where the case stands among them; what nobody did is not shown as done."""
+    if advice.step not in STEPS:
+        heard = bool(state.answered) and (_said_to_us(state) or advice.step == "done")
+        taken = state.task is not None or bool(state.wrapped_up_by)
+        done = {"take": taken, "verify": bool(state.verified), "ask": heard, "wrap_up": bool(state.wrapped_up_by)}
+        return [Step(name=STEP_NAMES[each], state="done" if done[each] else "later") for each in STEPS]
     now = STEPS.index(advice.step)
     states = ["done"] * now + ["now"] + ["later"] * (len(STEPS) - now - 1)
     return [Step(name=STEP_NAMES[each], state=state) for each, state in zip(STEPS, states, strict=True)]

@@ -4,16 +4,18 @@ One task a process looks at the history, woken by its hints, and every page that
 """
 
 import asyncio
+import hashlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 import structlog
 from psycopg.errors import UndefinedTable
 
 from infra.history.errors import Unavailable
+from infra.history.projection import applied
 from infra.history.store import Connection, History
-from outreach.cases.queue import summary
+from outreach.cases.queue import Queue, QueueRow, summary, waiting
 
 HEARTBEAT_S = 15.0
 """A comment goes out after this long without news, so that a connection that died is noticed."""
@@ -27,13 +29,26 @@ log = structlog.get_logger(__name__)
 
 
 class News(msgspec.Struct, frozen=True, kw_only=True):
-    """The state of the desk at a position. ``queue_position``: how far the queue's read model has come."""
+    """The state of the desk at a position.
+
+    Attributes:
+        queue_position: how far the queue's read model has come.
+        queue: what the queue shows, as a digest: a page that shows the same need not be fetched again.
+        away: the history cannot be reached; all the rest is as it was before.
+    """
 
     position: int
     queue_position: int
+    queue: str = ""
     waiting: int = 0
     taken: int = 0
     front: int = 0
+    away: bool = False
+
+
+def queue_digest(rows: Sequence[QueueRow]) -> str:
+    """The same for the same tasks in the same order, with the same words on each row."""
+    return hashlib.sha256(msgspec.msgpack.encode(rows)).hexdigest()[:16]
 
 
 class Live:
@@ -69,7 +84,7 @@ class Live:
                 yield b": still here\n\n"
 
     async def _event(self, news: News, since: int | None) -> bytes:
-        moved = {} if since is None else await self._moved(since, news.position)
+        moved = {} if since is None or news.away else await self._moved(since, news.position)
         everything = len(moved) > MOST_CASES
         document = {**msgspec.to_builtins(news), "cases": {} if everything else moved, "all": everything}
         return f"id: {news.position}\nevent: desk\ndata: {json.dumps(document, separators=(',', ':'))}\n\n".encode()
@@ -90,13 +105,8 @@ class Live:
 
     async def _moved(self, after: int, up_to: int) -> dict[str, int]:
         """Case ids with the position of their newest event."""
-        async with self._history.transaction() as conn:
-            cursor = await conn.execute(
-                "SELECT substr(stream, %s), max(position) FROM history.events"
-                " WHERE position > %s AND position <= %s AND starts_with(stream, %s) GROUP BY 1 LIMIT %s",
-                (len(CASE_STREAM) + 1, after, up_to, CASE_STREAM, MOST_CASES + 1),
-            )
-            return {str(row[0]): int(row[1]) for row in await cursor.fetchall()}
+        moved = await self._history.moved(CASE_STREAM, after=after, up_to=up_to, limit=MOST_CASES + 1)
+        return {stream.removeprefix(CASE_STREAM): position for stream, position in moved.items()}
 
     async def _follow(self) -> None:
         while not self._closing.is_set():
@@ -105,31 +115,32 @@ class Live:
                 await self._look()
             except (Unavailable, UndefinedTable):
                 log.warning("desk.live.history_away")
+                await self._tell(msgspec.structs.replace(self._news, away=True))
             behind = self._news.queue_position < self._news.position
             await self._history.wake.wait(heard, 0.2 if behind else 1.0)
 
     async def _look(self) -> None:
+        position = (await self._history.head()).position
         async with self._history.transaction() as conn:
-            news = await _news(conn, self._news)
+            await self._tell(await _news(conn, self._news, position))
+
+    async def _tell(self, news: News) -> None:
         if news != self._news:
             async with self._changed:
                 self._news = news
                 self._changed.notify_all()
 
 
-async def _news(conn: Connection, known: News) -> News:
-    cursor = await conn.execute(
-        "SELECT (SELECT position FROM history.head),"
-        " coalesce((SELECT position FROM views.checkpoints WHERE name = 'queue'), 0)"
-    )
-    row = await cursor.fetchone()
-    position, queue_position = (int(row[0]), int(row[1])) if row else (0, 0)
-    if (position, queue_position) == (known.position, known.queue_position):
+async def _news(conn: Connection, known: News, position: int) -> News:
+    queue_position = await applied(conn, Queue.name)
+    if (position, queue_position, False) == (known.position, known.queue_position, known.away):
         return known
+    rows = await waiting(conn)
     counts = await summary(conn)
     return News(
         position=position,
         queue_position=queue_position,
+        queue=queue_digest(rows),
         waiting=counts.waiting,
         taken=counts.taken,
         front=counts.front,

@@ -1,4 +1,4 @@
-"""The journey that nobody could have made, as a map: the evidence's own, so that the desk and ``judge`` show the same."""
+"""The journey that nobody could have made, as a map: the evidence's own, so that every reader is shown the same."""
 
 from rules.map import JourneyMap, Place, draw
 

@@ -11,6 +11,7 @@ from outreach.cases.queue import QueueRow, waiting
 from outreach.desk.acting import Asked, act_as_seen, look
 from outreach.desk.answers import SECURITY_HEADERS, PageRoute, page
 from outreach.desk.desk import Desk, SignedIn
+from outreach.desk.live import queue_digest
 from outreach.desk.presence import EVERY_S
 from outreach.desk.sessions import CSRF_HEADER
 from outreach.desk.words import LANGUAGES, REASONS, SEVERITIES, TOPICS, said
@@ -44,6 +45,7 @@ def page_router(desk: Desk) -> APIRouter:  # noqa: C901 - routes share the desk 
             waiting=[row for row in rows if not row.taken_by],
             others=[row for row in rows if row.taken_by not in {"", operator.name}],
             oldest=_oldest(rows),
+            digest=queue_digest(rows),
             not_found=wanted,
             words={"reasons": REASONS, "severities": SEVERITIES, "languages": LANGUAGES},
             said=said,

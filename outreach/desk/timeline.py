@@ -8,6 +8,7 @@ import msgspec
 
 from infra.history.event import Event, Recorded, UnknownEvent
 from outreach.cases import events as e
+from outreach.contact.codes import explain
 from outreach.desk.words import (
     ACTIONS,
     CHANNELS,
@@ -39,6 +40,11 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     wire_name: str
 
 
+def failure(code: str) -> str:
+    """What a provider's error code means, ``the handset is unreachable or switched off (30003)``; empty without one."""
+    return f"{explain(int(code)).reason} ({code})" if code.isdecimal() else code
+
+
 Words: TypeAlias = tuple[str, str, str]
 """Tone, text, detail."""
 
@@ -58,7 +64,8 @@ def _alert(event: e.AlertJoined, masked: bool) -> Words:  # noqa: ARG001, FBT001
 def _intended(event: e.ContactIntended, masked: bool) -> Words:  # noqa: FBT001 - the same
     basis = f"{event.template} {event.template_version}, basis {event.legal_basis}, {event.remaining} more allowed"
     text = f"{said(CHANNELS, event.channel)} on its way, attempt {event.attempt}"
-    body = _masked(event.body, masked=masked)
+    # A letter is read under Contact; here its heading stands for it.
+    body = _masked(event.heading or event.body, masked=masked)
     return "contact", text, f"{body}\n{basis}" if body else basis
 
 
@@ -76,7 +83,11 @@ _TELLERS: dict[type[Event], Callable[[Any, bool], Words]] = {
         "",
     ),
     e.TaskTaken: lambda v, _: ("desk", f"{v.operator} took the task", ""),
-    e.TaskReturned: lambda v, _: ("desk", f"{v.operator} {said(RETURNS, v.reason)}", ""),
+    e.TaskReturned: lambda v, masked: (
+        "desk",
+        f"{v.operator} {said(RETURNS, v.reason)}",
+        _masked(v.note, masked=masked),
+    ),
     e.TaskCompleted: lambda _v, _: ("desk", "Task done", ""),
     e.DataViewed: lambda v, _: ("look", f"{v.operator} looked" + ("" if v.unmasked else " (masked)"), ""),
     e.ContactRequested: lambda v, _: ("contact", f"{said(CHANNELS, v.channel)}: {said(PURPOSES, v.purpose)}", ""),
@@ -97,7 +108,7 @@ _TELLERS: dict[type[Event], Callable[[Any, bool], Words]] = {
         f"{said(CHANNELS, v.channel)} failed",
         " ".join(filter(None, (v.reason, v.code and f"({v.code})"))),
     ),
-    e.DeliveryReported: lambda v, _: ("contact", f"Delivery: {v.status}", v.code and f"code {v.code}"),
+    e.DeliveryReported: lambda v, _: ("contact", f"Delivery: {v.status}", failure(v.code)),
     e.ReplyReceived: lambda v, masked: (
         "customer",
         f"Reply by {said(CHANNELS, v.channel)}: {said(MEANINGS, v.meaning)}",
@@ -153,7 +164,8 @@ def _line(each: Recorded[Any], *, masked: bool) -> Line:
         position=each.position,
         version=each.version,
         at=each.occurred_at,
-        who=who(each.actor),
+        # What followed by itself from a reply or an answer is told without saying again whose it was.
+        who="" if each.actor.partition(":")[0] in {"customer", "bank"} else who(each.actor),
         text=text,
         tone=tone,
         detail=detail,

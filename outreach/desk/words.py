@@ -96,6 +96,25 @@ RESOLUTIONS = {
 
 RETURNS = {"released": "put it back", "hand_over": "went quiet; it is in the queue again"}
 
+REFUSALS = {
+    "unanswered": (
+        "The card is still on hold, and nobody has said whose the payment was",
+        "Ask, and say it here. Is nobody reached now? Put the task back: the hold stays, and somebody tries again.",
+    ),
+    "taken": ("Somebody else has taken this task", "Nothing was done. It is shown here as they go on with it."),
+    "not_holder": (
+        "The task is not in your hand any more",
+        "Nothing was done. It goes back to the queue when its operator is quiet for long; take it again.",
+    ),
+    "no_task": ("Nothing is left to do on this case", "Somebody has finished it meanwhile."),
+    "denied_before": (
+        "It was said before that it was not the customer",
+        "The card is blocked. A block cannot be taken back here: settle it with the card desk.",
+    ),
+    "no_payments": ("No payment is chosen", "Tick the payments that the answer is about."),
+}
+"""What the case does not do, as an operator reads it: what is the matter, and what to do."""
+
 TOPICS = {
     "used_by_somebody_else": "Card used by somebody else",
     "travelling": "Is travelling",

@@ -13,6 +13,10 @@ class EntranceError(Exception):
     """An entrance answered otherwise than it should; the message says which, and what it said."""
 
 
+class EntranceAway(EntranceError):
+    """Nobody answered, or only that the entrance is closed for the moment: the same again later is right."""
+
+
 class _Visitor:
     """Speaks HTTP to one address, and takes nothing but success for an answer."""
 
@@ -29,7 +33,9 @@ class _Visitor:
         try:
             answer = await self._http.request(method, path, **how)
         except httpx.HTTPError as error:
-            raise EntranceError(f"{method} {path}: {type(error).__name__}: {error}") from error
+            raise EntranceAway(f"{method} {path}: {type(error).__name__}: {error}") from error
+        if answer.status_code in {httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE}:
+            raise EntranceAway(f"{method} {path}: {answer.status_code} {answer.text[:300]}")
         if answer.status_code >= httpx.codes.BAD_REQUEST:
             raise EntranceError(f"{method} {path}: {answer.status_code} {answer.text[:300]}")
         return answer

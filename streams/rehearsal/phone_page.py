@@ -45,7 +45,7 @@ class Bubble(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
-    """One phone to pick. ``count``: the messages that it has got."""
+    """One phone to pick. ``count``: the texts and mails that its owner has got."""
 
     person: Person
     count: int
@@ -92,7 +92,7 @@ def phone_page_router(
 
     @router.get("/rehearsal/phone")
     async def phone(number: Annotated[str, Query(max_length=30)] = "") -> Response:
-        callers = _callers(people(), network.phones.numbers(), number, network)
+        callers = _callers(people(), network.phones.numbers(), number, network, mailboxes)
         person = next((caller.person for caller in callers if caller.chosen), None)
         html = templates.get_template("phone.html").render(
             bank=bank,
@@ -137,7 +137,9 @@ def _back_to(number: str) -> Response:
     return RedirectResponse(f"/rehearsal/phone?number={number.replace('+', '%2B')}", 303, headers=SECURITY_HEADERS)
 
 
-def _callers(people: Sequence[Person], numbers: Sequence[str], chosen: str, network: PhoneNetwork) -> list[Caller]:
+def _callers(
+    people: Sequence[Person], numbers: Sequence[str], chosen: str, network: PhoneNetwork, mailboxes: Mailboxes
+) -> list[Caller]:
     """The phones to pick from: those on which something happened first, the newest on top."""
     by_phone = {person.phone: person for person in people if person.phone}
     order = list(dict.fromkeys([*numbers, *by_phone]))
@@ -147,7 +149,8 @@ def _callers(people: Sequence[Person], numbers: Sequence[str], chosen: str, netw
     return [
         Caller(
             person=by_phone.get(number, Person(name=number, phone=number, email="")),
-            count=sum(not message.inbound for message in network.phones.of(number)),
+            count=sum(not message.inbound for message in network.phones.of(number))
+            + (len(mailboxes.of(by_phone[number].email)) if number in by_phone else 0),
             chosen=number == wanted,
         )
         for number in shown

@@ -56,53 +56,140 @@
   // --- following --------------------------------------------------------------------------------------------------------
   const says = document.getElementById("says");
   const connection = document.getElementById("connection");
+  const tell = (text) => { if (connection && connection.textContent !== text) connection.textContent = text; };
+  const signedOut = document.getElementById("signed-out");
+  const page = () => document.querySelector("main.case");
   let counts = null;
-  let queueAt = null;
+  let queueIs = null;
+  let asked = null;
+  let position = Number(page()?.dataset.position ?? 0);
   let newest = {};
+  // One thing at a time: what is pressed while an answer is awaited is not sent, and nothing is fetched under it.
+  let acting = null;
+  const busy = () => acting !== null && acting.readyState !== XMLHttpRequest.DONE;
   // A page that is being fetched anyway is not fetched again; what came in meanwhile is looked at afterwards.
   const follow = () => {
-    const page = document.querySelector("main.case");
-    if (!page || document.querySelector("main.htmx-request, main form .htmx-request")) return;
-    const position = Number(page.dataset.position);
-    if (newest.all > position || (newest[page.dataset.case] ?? 0) > position) htmx.trigger(body, "case-changed");
+    if (busy() || signedOut?.open || document.querySelector("main.htmx-request, #queue.htmx-request")) return;
+    const queue = document.getElementById("queue");
+    if (queue && queueIs !== null && queueIs !== queue.dataset.is && queueIs !== asked) {
+      asked = queueIs;  // once for each news: a page may well be newer than they are
+      htmx.trigger(body, "desk-changed");
+    }
+    const at = Number(page()?.dataset.position);
+    if (newest.all > at || (newest[page()?.dataset.case] ?? 0) > at) htmx.trigger(body, "case-changed");
   };
   const heard = (event) => {
     const news = JSON.parse(event.data);
-    connection.textContent = "";
+    tell(news.away ? "Not live: the history cannot be reached" : "");
+    if (news.away) return;
     const now = `${news.waiting} waiting, ${news.front} at the front`;
-    const queue = document.getElementById("queue");
-    if (queue && counts !== null && counts !== now) says.textContent = now;
+    if (document.getElementById("queue") && counts !== null && counts !== now) says.textContent = now;
     counts = now;
-    if (queue && queueAt !== news.queue_position) htmx.trigger(body, "desk-changed");
-    queueAt = news.queue_position;
+    queueIs = news.queue;
+    position = news.position;
     newest = { ...newest, ...news.cases, ...(news.all ? { all: news.position } : {}) };
     follow();
   };
-  if (body.dataset.now && window.EventSource) {
-    const page = document.querySelector("main.case");
-    const source = new EventSource(`/desk/events${page ? `?after=${page.dataset.position}` : ""}`);
+  let source = null;
+  const listen = () => {
+    source = new EventSource(`/desk/events${position ? `?after=${position}` : ""}`);
     source.addEventListener("desk", heard);
-    source.onerror = () => { connection.textContent = "Not live: reconnecting"; };
+    source.onerror = () => {
+      tell("Not live: reconnecting");
+      // The browser comes back by itself after a broken connection, but not after a refusal.
+      if (source.readyState === EventSource.CLOSED && !signedOut.open) {
+        setTimeout(listen, 2000);
+        htmx.trigger(body, page() ? "case-changed" : "desk-changed");
+      }
+    };
+  };
+  if (body.dataset.now && window.EventSource) {
+    listen();
     window.addEventListener("pagehide", () => source.close());
+    window.addEventListener("pageshow", (event) => { if (event.persisted) window.location.reload(); });
   }
+  body.addEventListener("htmx:beforeRequest", (event) => {
+    const { elt, xhr, requestConfig } = event.detail;
+    if (requestConfig.verb !== "post" || !elt.closest("main")) return;
+    if (busy()) {
+      event.preventDefault();
+      return;
+    }
+    acting = xhr;
+    htmx.trigger(page(), "htmx:abort");  // an older page must not come in between
+    page().setAttribute("aria-busy", "true");
+  });
+  body.addEventListener("htmx:afterRequest", (event) => {
+    if (event.detail.xhr === acting) page()?.removeAttribute("aria-busy");
+  });
+  document.addEventListener("submit", (event) => {
+    if (event.defaultPrevented || !event.target.closest("#queue")) return;
+    if (event.target.dataset.sent) event.preventDefault();
+    event.target.dataset.sent = "yes";
+    event.submitter?.classList.add("htmx-request");
+  });
   let scrolled = 0;
-  body.addEventListener("htmx:beforeSwap", () => { scrolled = document.getElementById("timeline")?.scrollTop ?? 0; });
+  let anchor = null;
+  body.addEventListener("htmx:beforeSwap", () => {
+    scrolled = document.getElementById("timeline")?.scrollTop ?? 0;
+    // The row that one looks at stays where it is on the screen, whatever comes in above it.
+    const row = document.querySelector("#queue tr[data-case]:hover") ?? rows().find((each) => each.dataset.case === selected);
+    anchor = row ? { case: row.dataset.case, top: row.getBoundingClientRect().top } : null;
+  });
   body.addEventListener("htmx:afterSettle", () => {
     tick();
     localise();
-    follow();
     const timeline = document.getElementById("timeline");
     if (timeline) timeline.scrollTop = scrolled;
     const row = rows().find((each) => each.dataset.case === selected);
     if (row) select(row, document.activeElement === body);
+    const kept = anchor && rows().find((each) => each.dataset.case === anchor.case);
+    if (kept) window.scrollBy({ top: kept.getBoundingClientRect().top - anchor.top, behavior: "instant" });
+    anchor = null;
     const problem = document.getElementById("problem");
     const title = document.getElementById("next-title");
     if (title && document.activeElement === body) says.textContent = (problem ?? title).textContent;
+    if (problem && problem.getBoundingClientRect().top < 44) problem.scrollIntoView({ block: "center" });
+    follow();
   });
   body.addEventListener("htmx:responseError", (event) => {
-    if (event.detail.xhr.status >= 500) connection.textContent = "The history cannot be reached; nothing was done";
+    const { status } = event.detail.xhr;
+    if (status === 401 && signedOut && !signedOut.open) signedOut.showModal();
+    if (status >= 500) tell("The history cannot be reached; nothing was done");
   });
-  body.addEventListener("htmx:sendError", () => { connection.textContent = "The desk cannot be reached; nothing was done"; });
+  for (const kind of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
+    body.addEventListener(kind, () => { asked = null; });
+  }
+  body.addEventListener("htmx:sendError", () => tell("The desk cannot be reached; nothing was done"));
+  body.addEventListener("htmx:timeout", () => tell("No answer from the desk; look before you press again"));
+
+  // --- the session has ended: one signs in on the spot, and what was typed is still there ------------------------------
+  signedOut?.addEventListener("cancel", (event) => event.preventDefault());
+  signedOut?.querySelector("form").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const form = event.target;
+    const problem = form.querySelector("[role=alert]");
+    const shown = (text) => { problem.textContent = text; problem.hidden = !text; };
+    shown("");
+    let answer = null;
+    try {
+      answer = await fetch("/sign-in", { method: "POST", body: new URLSearchParams(new FormData(form)) });
+    } catch {
+      return shown("The desk cannot be reached.");
+    }
+    const queue = new DOMParser().parseFromString(await answer.text(), "text/html");
+    form.elements.password.value = "";
+    if (!answer.ok) return shown(queue.querySelector("[role=alert]")?.textContent ?? "The desk cannot be reached.");
+    if (queue.body.dataset.operator !== body.dataset.operator) return window.location.reload();
+    // The proof that a form is ours belongs to the session: the new one's, for what is outside of the page's content.
+    body.setAttribute("hx-headers", queue.body.getAttribute("hx-headers"));
+    for (const each of all("header.bar [name=csrf]")) each.value = queue.querySelector("header.bar [name=csrf]").value;
+    source?.close();
+    listen();
+    // Its forms carry the old proof until the content has been fetched again: before that, nothing is pressed.
+    body.addEventListener("htmx:afterSettle", () => signedOut.close(), { once: true });
+    return htmx.trigger(body, page() ? "case-changed" : "desk-changed");
+  });
 
   // --- keys -------------------------------------------------------------------------------------------------------------
   const dialog = document.getElementById("shortcuts");
@@ -132,7 +219,7 @@
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat && !"jk".includes(event.key)) return;
     const typing = event.target.matches("input:not([type=checkbox]), textarea, select");
     if (event.key === "Escape" && typing) return event.target.blur();
-    if (typing || !dialog || dialog.open || (keysOn && !keysOn.checked && event.key !== "?")) return;
+    if (typing || !dialog || document.querySelector("dialog[open]") || (keysOn && !keysOn.checked && event.key !== "?")) return;
     if (event.key.length !== 1) return;
     const before = document.activeElement;
     press(event.key);
@@ -154,11 +241,11 @@
     window.addEventListener(kind, () => { active = true; }, { passive: true, capture: true });
   }
   const present = () => {
-    const page = document.querySelector("main.case[data-presence]");
-    if (!page || !active || Date.now() - told < Number(page.dataset.presence) * 1000) return;
+    const shown = document.querySelector("main.case[data-presence]");
+    if (!shown || !active || signedOut.open || Date.now() - told < Number(shown.dataset.presence) * 1000) return;
     active = false;
     told = Date.now();
-    htmx.ajax("POST", `/cases/${page.dataset.case}/presence`, { source: body, swap: "none" });
+    htmx.ajax("POST", `/cases/${shown.dataset.case}/presence`, { source: body, swap: "none" });
   };
 
   tick();

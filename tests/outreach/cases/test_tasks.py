@@ -4,7 +4,7 @@ import pytest
 
 from outreach.cases import commands as c
 from outreach.cases.errors import Refused
-from outreach.cases.events import DataViewed
+from outreach.cases.events import DataViewed, TaskReturned
 from tests.outreach.cases.given import Story, alert, names, received
 
 
@@ -34,6 +34,13 @@ def test_a_task_goes_back_once_and_only_by_its_holder(story: Story) -> None:
     assert names(story.when(back)) == ["case.task-returned hand_over"]
     assert not story.when(back)
     assert names(story.when(c.TakeTask(operator="vanna"))) == ["case.task-taken"]
+
+
+def test_what_whoever_gives_it_back_has_noted_goes_with_it(story: Story) -> None:
+    story.taken()
+    (returned,) = story.when(c.ReturnTask(operator="dara", reason="released", note="Rang twice."))
+    assert isinstance(returned, TaskReturned)
+    assert returned.note == "Rang twice."
 
 
 def test_nothing_is_given_back_when_nothing_is_left(story: Story) -> None:

@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, Page, Route, async_playwright, expect
 
+from infra.history.errors import Unavailable
+from infra.history.store import Head
 from outreach.cases.events import DataViewed
 from outreach.desk.desk import Desk
 from tests.outreach.desk.conftest import PASSWORD
@@ -87,7 +89,7 @@ async def test_a_whole_case_by_keyboard_alone(page: Page, story: Story, desk: De
     await page.keyboard.type("Card was copied; she has cash until Tuesday.")
     await page.keyboard.press("Tab")
     await page.keyboard.press("Enter")
-    await expect(page.locator("#next-title")).to_have_text("Done")
+    await expect(page.locator("#next-title")).to_have_text("Resolved")
     state, _ = await desk.cases.load(case_id)
     assert (state.resolution, state.task) == ("fraud", None)
     await page.keyboard.press("q")
@@ -236,3 +238,116 @@ async def nothing_serious(page: Page, what: str) -> None:
     serious = [each for each in found.response["violations"] if each["impact"] in SERIOUS]
     nodes = [(each["id"], [(node["html"][:120], node["failureSummary"]) for node in each["nodes"]]) for each in serious]
     assert not serious, f"{what}: {nodes}"
+
+
+async def test_what_is_pressed_while_an_answer_is_awaited_is_not_sent(page: Page, story: Story, address: str) -> None:
+    case_id = await story.sokha()
+    await page.goto(f"{address}/cases/{case_id}")
+    await page.keyboard.press("t")
+    await page.locator("#note").fill("half a thought")
+    await page.keyboard.press("Escape")
+    sent: list[str] = []
+    held = asyncio.Event()
+
+    async def slowly(route: Route) -> None:
+        sent.append(route.request.url.rpartition("/")[2])
+        await held.wait()
+        await route.continue_()
+
+    await page.route("**/cases/*/deny", slowly)
+    await page.route("**/cases/*/confirm", slowly)
+    for key in ("n", "Enter", "Enter", "y", "Enter"):
+        await page.keyboard.press(key)
+    await expect(page.locator("main")).to_have_attribute("aria-busy", "true")
+    held.set()
+    await expect(page.locator(".next.wrap_up")).to_be_visible()
+    assert sent == ["deny"]
+    await expect(page.locator("#problem")).to_have_count(0)
+    await expect(page.locator("#note")).to_have_value("half a thought")
+
+
+async def test_a_session_that_ends_in_the_middle_of_a_case_costs_nothing_that_was_typed(
+    page: Page, story: Story, desk: Desk, address: str
+) -> None:
+    case_id = await story.sokha()
+    await page.goto(f"{address}/cases/{case_id}")
+    await page.keyboard.press("t")
+    await page.locator("#note").fill("half a thought")
+    await page.keyboard.press("Escape")
+    await page.context.clear_cookies(name="ringback_session")
+    await page.keyboard.press("n")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#again-password")).to_be_focused()
+    await page.keyboard.type("not this")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#signed-out [role=alert]")).to_be_visible()
+    await page.locator("#again-password").fill(PASSWORD)
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#signed-out")).to_be_hidden()
+    await expect(page.locator("#note")).to_have_value("half a thought")
+    assert not (await desk.cases.load(case_id))[0].denied
+    await page.locator("#deny").press("Enter")
+    await expect(page.locator(".next.wrap_up")).to_be_visible()
+
+
+async def test_somebody_else_who_signs_in_there_finds_nothing_of_what_was_typed(
+    page: Page, story: Story, address: str
+) -> None:
+    case_id = await story.sokha()
+    await page.goto(f"{address}/cases/{case_id}")
+    await page.keyboard.press("t")
+    await page.locator("#note").fill("half a thought")
+    await page.context.clear_cookies(name="ringback_session")
+    await page.locator("#deny").press("Enter")
+    await page.locator("#again-name").fill("mina")
+    await page.locator("#again-password").fill(PASSWORD)
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#next-title")).to_have_text("dara has this case")
+    await expect(page.locator("#note")).to_have_count(0)
+
+
+async def test_a_case_that_nobody_answers_goes_back_with_what_was_noted(page: Page, story: Story, address: str) -> None:
+    case_id = await story.sokha()
+    await page.goto(f"{address}/cases/{case_id}")
+    await page.keyboard.press("t")
+    await expect(page.locator("#wrap-up")).to_have_count(0)
+    await page.locator("#note").fill("Rang twice; nobody picked up.")
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("r")
+    await page.keyboard.press("Enter")
+    await page.wait_for_url(f"{address}/")
+    await page.goto(f"{address}/cases/{case_id}")
+    await page.keyboard.press("t")
+    await expect(page.locator(".next")).to_contain_text("dara put it back: Rang twice; nobody picked up.")
+
+
+async def test_a_row_that_one_looks_at_stays_where_it_is_when_others_come_in_above(
+    page: Page, story: Story, address: str
+) -> None:
+    waiting = await story.others()
+    await page.set_viewport_size({"width": 1024, "height": 240})
+    await page.goto(address)
+    row = page.locator(f"tr[data-case='{waiting[5]}']")
+    await row.hover()
+    before = await row.bounding_box()
+    await story.rings(await story.sokha())
+    await expect(page.locator("tr[data-case]")).to_have_count(len(waiting) + 1)
+    after = await row.bounding_box()
+    assert before is not None
+    assert after is not None
+    assert abs(before["y"] - after["y"]) < 2
+
+
+async def test_a_page_says_that_the_history_is_away_and_takes_it_back(page: Page, desk: Desk, story: Story) -> None:
+    await story.sokha()
+    await expect(page.locator("tr[data-case]")).to_have_count(1)
+    connection = page.locator("#connection")
+    opened = desk.history.head
+
+    async def away() -> Head:
+        raise Unavailable("told to be away")
+
+    desk.history.head = away  # type: ignore[method-assign]  # one read of one object: the server itself goes on
+    await expect(connection).to_contain_text("Not live")
+    desk.history.head = opened  # type: ignore[method-assign]  # as before
+    await expect(connection).to_be_empty()

@@ -74,8 +74,13 @@ def test_the_question_names_the_payment_and_never_asks_for_a_secret() -> None:
 
 
 def test_steps_before_the_present_one_are_done() -> None:
-    advice = advise(case(taken_by="dara"), "dara", what="", bank="")
-    assert [each.state for each in way(advice)] == ["done", "now", "later", "later"]
+    state = case(taken_by="dara")
+    assert [each.state for each in way(advise(state, "dara", what="", bank=""), state)] == [
+        "done",
+        "now",
+        "later",
+        "later",
+    ]
 
 
 def test_the_code_is_asked_for_only_where_a_message_carried_it() -> None:
@@ -114,3 +119,30 @@ def test_nothing_on_the_desk_takes_the_customer_for_a_woman_or_a_man() -> None:
         if gendered.search(line) and "*it was her*" not in line
     ]
     assert found == []
+
+
+def test_whoever_has_the_task_in_hand_still_reads_why_it_is_there() -> None:
+    for reason in ("review", "alert_withdrawn", "denied_by_reply", "customer_called"):
+        assert advise(case(taken_by="dara", reason=reason), "dara", what="", bank="").because
+
+
+def test_what_nobody_did_is_not_shown_as_done() -> None:
+    by_reply = case(task=None, confirmed={"t1": "reply"}, resolution="genuine")
+    assert [each.state for each in way(advise(by_reply, "dara", what="", bank=""), by_reply)] == [
+        *("later", "later", "done", "later")
+    ]
+    unanswered = case(
+        task=None, verified=frozenset({("dara", "callback")}), wrapped_up_by="dara", resolution="unanswered"
+    )
+    assert [each.state for each in way(advise(unanswered, "dara", what="", bank=""), unanswered)] == [
+        *("done", "done", "later", "done")
+    ]
+
+
+def test_a_hold_that_is_still_coming_off_is_not_said_to_be_off() -> None:
+    release = CardActionState(command_id="r", action="release", card_id="c")
+    over: dict[str, Any] = {"taken_by": "dara", "confirmed": {"t1": "operator"}}
+    asked = advise(case(**over, actions={"r": release}), "dara", what="", bank="B")
+    done = advise(case(**over, actions={"r": structs.replace(release, result="released")}), "dara", what="", bank="B")
+    assert "in a moment" in asked.say
+    assert "go on using" in done.say

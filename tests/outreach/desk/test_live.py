@@ -41,7 +41,7 @@ async def test_the_stream_carries_ids_and_counts_and_nothing_personal(desk: Desk
     await read_models(desk.history)
     _, data, text = await first_event(desk, 0)
     assert NAME not in text
-    assert set(data) == {"position", "queue_position", "waiting", "taken", "front", "cases", "all"}
+    assert set(data) == {*("position", "queue_position", "queue", "waiting", "taken", "front", "cases", "all", "away")}
 
 
 async def test_news_come_while_one_listens(desk: Desk, story: Story) -> None:
