@@ -19,13 +19,17 @@ from streams.topics import TopicIdentity, ensure_topics
 
 logger = logging.getLogger(__name__)
 
-FLUSH_CARDS: Final = 3_000
+FLUSH_CARDS: Final = 8_000
 """Changed cards that begin a flush at once."""
 FLUSH_ROWS: Final = 12_000
 """So do so many judged records, however few cards they are of: they are kept until they are flushed."""
 FLUSH_EVERY_S: Final = 0.25
 """So often everything that changed is flushed, however little it is."""
-_AT_MOST: Final = 4
+_MUCH: Final = 2_500
+"""A batch of so many records says that more are waiting. While so, flushes by time are a second apart: a card
+that is seen again meanwhile is written once, and nobody waits for the position of a worker that is behind."""
+_BEHIND_EVERY: Final = 4
+_AT_MOST: Final = 2
 """So many times as much may be judged while a flush is under way; then judging waits for it."""
 _AGAIN_S: Final = 0.25
 _LAST_FLUSH_S: Final = 5.0
@@ -46,8 +50,8 @@ class Custody:
     anew.
 
     What a worker holds is bounded: `detection_cards_kept` cards a partition, the records that are not flushed yet (some
-    ten thousand a partition; while Redis is away four times that, then judging waits), 48 MiB of compressed recent
-    records, and 16 MiB fetched ahead.
+    ten thousand a partition; while Redis is away twice that, then judging waits), 48 MiB of compressed recent
+    records, and 8 MiB fetched ahead.
 
     Attributes:
         judging: set when the agent listens; what is put on a channel before would be lost.
@@ -66,6 +70,8 @@ class Custody:
         self._flushes: dict[int, asyncio.Task[None]] = {}
         self._turn = asyncio.Lock()
         self._assignment = 0
+        self._behind = False
+        self._ticks = 0
         self._closing: set[asyncio.Future[None]] = set()
         self.settled = asyncio.Event()
         self.judging = asyncio.Event()
@@ -124,6 +130,7 @@ class Custody:
             if batch.assignment != self._assignment:
                 return
             began = time.perf_counter()
+            self._behind = sum(len(rows.offsets) for _number, rows in batch.rows) >= _MUCH
             for number, rows in batch.rows:
                 partition = self._held.get(number)
                 if partition is None:
@@ -137,7 +144,10 @@ class Custody:
             DETECTION_BATCH_SECONDS.observe(time.perf_counter() - began)
 
     async def flush_all(self) -> None:
-        """Begins a flush of every partition that changed and has none under way."""
+        """Begins a flush of every partition that changed and has none under way; while behind, every fourth time."""
+        self._ticks += 1
+        if self._behind and self._ticks % _BEHIND_EVERY:
+            return
         async with self._turn:
             for partition in list(self._held.values()):
                 if partition.number not in self._flushes:

@@ -215,7 +215,7 @@ def consumer_config(settings: Settings) -> dict[str, Any]:
         "heartbeat.interval.ms": int(HEARTBEAT_S * 1000),
         "check.crcs": False,
         "queued.min.messages": 40_000,
-        "queued.max.messages.kbytes": 16_384,  # of values, all partitions together; as much again for their frames
+        "queued.max.messages.kbytes": 8_192,  # of values, all partitions together; as much again for their frames
         "fetch.message.max.bytes": 1_048_576,
         "fetch.wait.max.ms": 20,  # the embedded broker wakes no waiting fetch
         "fetch.queue.backoff.ms": 5,

@@ -149,6 +149,20 @@ class Worker:
         used = self._watched.cpu_times()
         return float(used.user + used.system)
 
+    def cpu_s_by_thread(self) -> dict[str, float]:
+        """The same of those who judge and flush, of librdkafka's own threads, and of all others (the intake's most)."""
+        spent = {"judging_and_flushing": 0.0, "librdkafka": 0.0, "intake_and_others": 0.0}
+        for thread in self._watched.threads():
+            name = Path(f"/proc/{self._process.pid}/task/{thread.id}/comm")
+            if thread.id == self._process.pid:
+                kind = "judging_and_flushing"
+            elif name.exists() and name.read_text().startswith("rdk:"):
+                kind = "librdkafka"
+            else:
+                kind = "intake_and_others"
+            spent[kind] += thread.user_time + thread.system_time
+        return spent
+
     def peak_mb(self) -> float:
         """The most memory that it has had."""
         status = Path(f"/proc/{self._process.pid}/status")
@@ -196,16 +210,24 @@ def per_row(rows: float, seconds: float, cpu_s: float) -> dict[str, float]:
     return {"transactions_per_s": round(rows / seconds), "cpu_s_per_100000": round(cpu_s / rows * 100_000, 2)}
 
 
-def throughput(settings: Settings, rows: int) -> dict[str, float]:
+def throughput(settings: Settings, rows: int) -> dict[str, Any]:
     """One worker on the filled topic and an empty Redis."""
     redis.Redis.from_url(settings.redis_url or "").flushall()
     said = len(alerts(settings))
     with worker(settings) as one:
         first = one.until(1)
-        began, cpu_s = time.monotonic(), one.cpu_s()
+        began, cpu_s, by_thread = time.monotonic(), one.cpu_s(), one.cpu_s_by_thread()
         one.until(rows)
         figures = per_row(rows - first, time.monotonic() - began, one.cpu_s() - cpu_s)
-        return figures | {"peak_mb": round(one.peak_mb()), "alerts": len(alerts(settings)) - said}
+        spent = {
+            kind: round((now - by_thread[kind]) / (rows - first) * 100_000, 2)
+            for kind, now in one.cpu_s_by_thread().items()
+        }
+        return figures | {
+            "of_which": spent,
+            "peak_mb": round(one.peak_mb()),
+            "alerts": len(alerts(settings)) - said,
+        }
 
 
 def latency(settings: Settings, filled: int, *, seed: int) -> dict[str, float]:
