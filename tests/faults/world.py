@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
 
 from infra.cli.connected import master_key
 from infra.cli.rehearsed import rehearsed
@@ -174,14 +174,15 @@ def read_records(servers: str, topic: str) -> list[tuple[int, int, bytes]]:
     )
     try:
         partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
-        open_ends = set(partitions)
+        open_ends: set[int | None] = set(partitions)
         consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in partitions])
         records: list[tuple[int, int, bytes]] = []
         while open_ends:
             message = consumer.poll(20)
             assert message is not None, f"{topic} cannot be read"
-            if message.error() is not None:
-                open_ends.discard(message.partition())
+            if (error := message.error()) is not None:
+                if error.code() == KafkaError._PARTITION_EOF:
+                    open_ends.discard(message.partition())
             elif (value := message.value()) is not None:
                 records.append((message.partition() or 0, message.offset() or 0, value))
         return records

@@ -108,16 +108,19 @@ class Bank:
                 "fetch.wait.max.ms": 10,
             }
         )
-        partitions = range(self._settings.partitions)
-        consumer.assign([confluent_kafka.TopicPartition(topic, number, 0) for number in partitions])
+        open_ends: set[int | None] = set(range(self._settings.partitions))
+        consumer.assign([confluent_kafka.TopicPartition(topic, number, 0) for number in range(len(open_ends))])
         found: list[dict[str, Any]] = []
-        ended = 0
-        while ended < len(partitions):
-            message = consumer.poll(5)
-            if message is None or message.error() is not None:
-                ended += 1
-            else:
+        deadline = time.monotonic() + PATIENCE_S
+        while open_ends:
+            assert time.monotonic() < deadline, f"the ends of {topic} are not seen"
+            message = consumer.poll(1)
+            if message is None:
+                continue
+            if (error := message.error()) is None:
                 found.append(json.loads(message.value() or b"null"))
+            elif error.code() == confluent_kafka.KafkaError._PARTITION_EOF:
+                open_ends.discard(message.partition())
         consumer.close()
         return found
 

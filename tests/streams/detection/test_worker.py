@@ -233,6 +233,7 @@ async def test_under_a_new_topic_identity_what_stands_is_said_again_and_the_gap_
     if meanwhile == "no worker runs":
         start()
     until(lambda: {alert["alert_id"] for alert in bank.alerts()} == told, "what stands is said again")
+    until(lambda: min(epochs(stage)) >= 2, "both partitions are claimed anew")
     assert [gap.partition for gap in await gaps(stage.redis_url or "")] == [0, 1]
     bank.send([payment("n0", "paris2", PARIS, 14), *journeys("after", 2)])
     until(lambda: suspects(bank) >= expected("after", 2) | {"n0-paris2"}, "the new topic is judged from its beginning")
