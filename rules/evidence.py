@@ -1,7 +1,7 @@
 """The evidence card: what an operator is shown of an alert, in words and in data.
 
 It shows both sides and never says which of the two was wrong: where the memory began with the thief, the suspect is
-the customer.
+the customer. ``rules.drawing.map_of`` draws it as a map.
 """
 
 from collections.abc import Mapping
@@ -12,25 +12,33 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from rules.gazetteer import Gazetteer
+from rules.gazetteer import City, Gazetteer
 from rules.itinerary import Reach
-from rules.journey import Journey, distance_km, fastest_journey
+from rules.journey import Journey, distance_km, fastest_journey, reach_km
 from rules.memory import Entry
 from rules.ruleset import RuleSet
-from rules.sighting import WEAK, trust
+from rules.sighting import how_placed, radius_m
 from rules.transaction import Merchant, Transaction
+from rules.trust import DECLINED, DEFERRED, WEAK, trust
 from rules.verdict import Finding
 
 GONE: Final = "The payment's record is no longer in the topic; shown is what the card's memory knows."
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _UNKNOWN: Final = Merchant()
+_SOMEWHERE: Final = "somewhere in "
+_FROM: Final = " km from "
+_NEAR_KM: Final = 50.0
 _MINUTE_S: Final = 60
 _HOUR_S: Final = 3600
 
 
 class SightingShown(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the two sightings; unknown is null. ``at`` is UTC, ``local_time`` that of the nearest city's zone."""
+    """One of the two sightings; unknown is null.
+
+    ``at`` is UTC, ``local_time`` the same moment on the clocks of the nearest city; ``reason`` says why it is trusted
+    so far, and how its place is known where it is not simply the terminal's point.
+    """
 
     transaction_id: str
     place: str
@@ -98,27 +106,25 @@ def gather(finding: Finding, known: Mapping[int, Transaction], gazetteer: Gazett
         ruleset: the one that the finding was made under.
     """
     suspect, against = finding.suspect, finding.against
-    journey = fastest_journey(Reach.distance_km(suspect, against), ruleset.means)
+    away_km = Reach.distance_km(suspect, against)
+    journey = fastest_journey(away_km, ruleset.means)
     elapsed_s = abs(suspect.at_us - against.at_us) / 1e6
     apart_km = distance_km(suspect.lat_e7 / 1e7, suspect.lon_e7 / 1e7, against.lat_e7 / 1e7, against.lon_e7 / 1e7)
-    shown = _shown(suspect, known.get(suspect.ref), gazetteer)
-    other = _shown(against, known.get(against.ref), gazetteer)
+    shown = _shown(suspect, known.get(suspect.ref), gazetteer, ruleset)
+    other = _shown(against, known.get(against.ref), gazetteer, ruleset)
     return Evidence(
         suspect=shown,
         against=other,
         distance_km=round(apart_km, 1),
         elapsed_s=elapsed_s,
         journey=Journey(journey.means, round(journey.fastest_s, 1)),
-        possible_if=(
-            f"At least {_span(journey.fastest_s - ruleset.clock_allowance_s)} between the two"
-            f" (a {journey.means} from door to door, {_span(ruleset.clock_allowance_s)} allowed for the clocks)."
-        ),
-        words=_words(finding, shown, other, apart_km=apart_km, elapsed_s=elapsed_s, journey=journey),
+        possible_if=_possible_if(journey, elapsed_s, away_km, ruleset),
+        words=_words(finding, shown, other, apart_km=apart_km, away_km=away_km, elapsed_s=elapsed_s, journey=journey),
         recent=[_payment(known[ref]) for ref in finding.recent if ref in known],
     )
 
 
-def _shown(entry: Entry, transaction: Transaction | None, gazetteer: Gazetteer) -> SightingShown:
+def _shown(entry: Entry, transaction: Transaction | None, gazetteer: Gazetteer, ruleset: RuleSet) -> SightingShown:
     lat, lon = entry.lat_e7 / 1e7, entry.lon_e7 / 1e7
     nearest = gazetteer.nearest(lat, lon)
     zone = _zone(nearest.timezone)
@@ -126,7 +132,7 @@ def _shown(entry: Entry, transaction: Transaction | None, gazetteer: Gazetteer) 
     merchant = (transaction.merchant if transaction is not None else None) or _UNKNOWN
     return SightingShown(
         transaction_id=entry.transaction_id,
-        place=merchant.city or nearest.name,
+        place=merchant.city or _named(entry, merchant.country, nearest, gazetteer),
         country=merchant.country or nearest.countrycode,
         lat=round(lat, 5),
         lon=round(lon, 5),
@@ -142,22 +148,42 @@ def _shown(entry: Entry, transaction: Transaction | None, gazetteer: Gazetteer) 
         entry_mode=None if transaction is None else transaction.entry_mode,
         outcome=None if transaction is None else transaction.outcome,
         trust="weak" if entry.trust == WEAK else "trusted",
-        reason=_reason(entry, transaction),
+        reason=GONE if transaction is None else _reason(entry, transaction, gazetteer, ruleset),
     )
 
 
-def _reason(entry: Entry, transaction: Transaction | None) -> str:
-    if transaction is None:
-        return GONE
+def _named(entry: Entry, country: str | None, nearest: City, gazetteer: Gazetteer) -> str:
+    """What the place is called where no city was stated: the nearest city, if that says where it is."""
+    stated = gazetteer.stated(None, country)
+    if stated is not None and radius_m(stated) == entry.radius_m:
+        return f"{_SOMEWHERE}{stated.name}"
+    away_km = distance_km(entry.lat_e7 / 1e7, entry.lon_e7 / 1e7, nearest.latitude, nearest.longitude)
+    return nearest.name if away_km < _NEAR_KM else f"{away_km:,.0f}{_FROM}{nearest.name}"
+
+
+def _reason(entry: Entry, transaction: Transaction, gazetteer: Gazetteer, ruleset: RuleSet) -> str:
     trusted = trust(transaction.entry_mode, transaction.channel, transaction.type, transaction.instrument)
     reasons = [trusted.reason]
     if transaction.outcome == "declined":
-        reasons.append("It was declined; the card was there all the same.")
+        reasons.append(DECLINED.reason)
     if transaction.deferred:
-        reasons.append("It was reported late and is judged at its own time.")
-    if entry.trust == WEAK and trusted.level != WEAK:
-        reasons.append(f"Its place is known only within {entry.radius_m / 1000:,.0f} km.")
-    return " ".join(reasons)
+        reasons.append(DEFERRED.reason)
+    reasons.append(how_placed(transaction, gazetteer, ruleset))
+    if entry.trust == WEAK:
+        if trusted.level != WEAK:
+            reasons.append(f"Its place is known only within {entry.radius_m / 1000:,.0f} km.")
+        reasons.append("So it may be doubted, and is never believed.")
+    return " ".join(filter(None, reasons))
+
+
+def _possible_if(journey: Journey, elapsed_s: float, away_km: float, ruleset: RuleSet) -> str:
+    allowed_s = ruleset.clock_allowance_s
+    reached_km = max(ruleset.floor_km, reach_km(elapsed_s + allowed_s, ruleset.means))
+    return (
+        f"At least {_span(journey.fastest_s - allowed_s)} between the two ({journey.means} over {away_km:,.0f} km, from"
+        f" one till to the other; {_span(allowed_s)} are allowed for the clocks); or a second place within"
+        f" {reached_km:,.0f} km of the first."
+    )
 
 
 def _payment(transaction: Transaction) -> PaymentShown:
@@ -182,14 +208,17 @@ def _words(
     other: SightingShown,
     *,
     apart_km: float,
+    away_km: float,
     elapsed_s: float,
     journey: Journey,
 ) -> str:
     first, second = (shown, other) if finding.suspect.order < finding.against.order else (other, shown)
     between = f"{_span(elapsed_s)} later" if elapsed_s else "at the same moment"
+    at_least = f" (at least {away_km:,.0f} km, wherever in their circles they are)" if apart_km - away_km > 1 else ""
+    next_day = f" on {second.local_time:%-d %B}" if second.local_time.date() != first.local_time.date() else ""
     told = (
-        f"The card was used in {_where(first)} at {_when(first)} and {between} in {_where(second)} at {_when(second)},"
-        f" {apart_km:,.0f} km away."
+        f"The card was used {_where(first)} on {first.local_time:%-d %B} at {_when(first)} and {between}"
+        f" {_where(second)} at {_when(second)}{next_day}, {apart_km:,.0f} km away{at_least}."
         f" The fastest plausible journey, by {journey.means}, takes {_span(journey.fastest_s)}."
     )
     if finding.status == "withdrawn":
@@ -198,11 +227,14 @@ def _words(
 
 
 def _where(shown: SightingShown) -> str:
-    return f"{shown.place} ({shown.country})"
+    if shown.place.startswith(_SOMEWHERE):
+        return shown.place
+    named = f"{shown.place} ({shown.country})"
+    return named if _FROM in shown.place else f"in {named}"
 
 
 def _when(shown: SightingShown) -> str:
-    return f"{shown.local_time:%H:%M} local time"
+    return f"{shown.local_time:%H:%M} local time ({shown.at:%H:%M} UTC)"
 
 
 def _span(seconds: float) -> str:

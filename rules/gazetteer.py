@@ -45,12 +45,16 @@ Kind: TypeAlias = Literal["city", "airport", "country"]
 
 
 class Place(msgspec.Struct, frozen=True, gc=False):
-    """A circle that covers what a name may mean: degrees and kilometres; and what kind of name it is."""
+    """A circle that covers what a name may mean, in degrees and kilometres, and what kind of name it is.
+
+    ``name`` is only that of a country.
+    """
 
     lat: float
     lon: float
     radius_km: float
     kind: Kind = "city"
+    name: str = ""
 
 
 class City(msgspec.Struct, frozen=True, gc=False):
@@ -248,8 +252,8 @@ def _read_countries(text: str) -> dict[str, Place]:
     circles = {}
     for line in text.splitlines():
         if not line.startswith("#"):
-            code, lat, lon, radius_km, _name = line.split(",", 4)
-            circles[code] = Place(float(lat), float(lon), float(radius_km), "country")
+            code, lat, lon, radius_km, name = line.split(",", 4)
+            circles[code] = Place(float(lat), float(lon), float(radius_km), "country", name)
     return circles
 
 

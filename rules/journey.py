@@ -43,3 +43,9 @@ def fastest_journey(distance: float, means: Sequence[Means]) -> Journey:
         (Journey(each.name, each.overhead_s + distance / each.speed_kmh * 3600) for each in means),
         key=lambda journey: journey.fastest_s,
     )
+
+
+def reach_km(seconds: float, means: Sequence[Means]) -> float:
+    """How far one gets in that time by the fastest of the means, kilometres; at most to anywhere."""
+    furthest = max((seconds - each.overhead_s) / 3600 * each.speed_kmh for each in means)
+    return min(FURTHEST_KM, max(0.0, furthest))

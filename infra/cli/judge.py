@@ -5,11 +5,16 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, BinaryIO, Final, TextIO
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import msgspec
 import typer
 
 from infra.clock import Clock, utc_now
 from rules.alert import Alert, encode, make_alert
+from rules.drawing import map_of
+from rules.evidence import Evidence
+from rules.local_time import with_offset
 from rules.memory import Memory
 from rules.ruleset import LIVE
 from rules.transaction import Refusal, Transaction, decode
@@ -59,25 +64,54 @@ class Judge:
         return make_alert(finding, card_id, known, raised_at=self._clock(), arrived_at=None)
 
 
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise typer.BadParameter(f"{name} is no time zone; one is Europe/Paris") from None
+
+
 def judge(
     file: Annotated[
         Path | None,
         typer.Argument(help="NDJSON, a transaction a line; none: standard input.", exists=True, dir_okay=False),
+    ] = None,
+    maps: Annotated[
+        Path | None,
+        typer.Option("--map", help="Draw each alert's evidence into this folder, as ALERT_ID.svg.", file_okay=False),
+    ] = None,
+    zone: Annotated[
+        ZoneInfo | None,
+        typer.Option(parser=_zone, help="Times without an offset are local times of this zone, as Europe/Paris."),
     ] = None,
 ) -> None:
     """Transactions as NDJSON in, alerts as NDJSON out as they become known, in order of arrival.
 
     Rows that cannot be read are named on standard error by line, with the reason; they do not stop what follows.
     """
+    if maps is not None:
+        maps.mkdir(parents=True, exist_ok=True)
     if file is None:
-        run(sys.stdin.buffer, sys.stdout.buffer, sys.stderr, utc_now)
+        run(sys.stdin.buffer, sys.stdout.buffer, sys.stderr, utc_now, maps=maps, zone=zone)
     else:
         with file.open("rb") as lines:
-            run(lines, sys.stdout.buffer, sys.stderr, utc_now)
+            run(lines, sys.stdout.buffer, sys.stderr, utc_now, maps=maps, zone=zone)
 
 
-def run(lines: Iterable[bytes], out: BinaryIO, errors: TextIO, clock: Clock) -> None:
-    """Judges every line; alerts go to ``out``, each flushed, refusals and the summary to ``errors``."""
+def run(
+    lines: Iterable[bytes],
+    out: BinaryIO,
+    errors: TextIO,
+    clock: Clock,
+    *,
+    maps: Path | None = None,
+    zone: ZoneInfo | None = None,
+) -> None:
+    """Judges every line; alerts go to ``out``, each flushed, refusals and the summary to ``errors``.
+
+    With a folder of ``maps`` each alert is drawn there; a later word on the same alert is drawn over the earlier.
+    With a ``zone``, a time without an offset is a local time there (``rules.local_time``).
+    """
     judging = Judge(clock)
     told: Counter[str] = Counter()
     for number, line in enumerate(lines, start=1):
@@ -85,7 +119,7 @@ def run(lines: Iterable[bytes], out: BinaryIO, errors: TextIO, clock: Clock) -> 
             continue
         told["transactions"] += 1
         try:
-            alerts = judging.judge(line, number)
+            alerts = judging.judge(line if zone is None else with_offset(line, zone), number)
         except Refusal as refusal:
             told["refused"] += 1
             errors.write(f"line {number}: {refusal}\n")
@@ -93,6 +127,9 @@ def run(lines: Iterable[bytes], out: BinaryIO, errors: TextIO, clock: Clock) -> 
         for alert in alerts:
             told[alert.status] += 1
             out.write(encode(alert) + b"\n")
+            if maps is not None:
+                drawn = map_of(msgspec.convert(alert.evidence, Evidence))
+                (maps / f"{alert.alert_id}.svg").write_text(drawn, encoding="utf-8")
         if alerts:
             out.flush()
     told.update(judging.counts)

@@ -2,10 +2,13 @@
 
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from rules.alert import alert_id
+from rules.local_time import with_offset
+from rules.transaction import Refusal, decode
 from tests.rules.payments import CARD, TEN, Partition, hours, minutes, payment
 
 PNH = payment("a-pnh", "Phnom Penh")
@@ -208,6 +211,24 @@ def test_case_19_paris_phnom_penh_paris_makes_phnom_penh_the_suspect_in_either_o
 def test_case_20_nothing_that_is_known_of_the_customer_silences_case_1() -> None:
     noted = payment("b-paris", "Paris", TEN + minutes(12), travel_notice={"country": "KH"})
     assert [alert.verdict for alert in Partition().arrive(PNH, noted)] == ["alert"]
+
+
+def test_case_21_local_times_are_those_of_the_zone_of_their_source() -> None:
+    def local(name: str, place: str, said: str) -> bytes:
+        return with_offset(payment(name, place, occurred_at=said), ZoneInfo("Europe/Paris"))
+
+    # The clocks go forward from 02:00 to 03:00: one hour of the clock's three is none.
+    assert (
+        Partition().arrive(local("a", "Paris", "2026-03-28T23:30:00"), local("b", "Rome", "2026-03-29T01:30:00")) == []
+    )
+    (alert,) = Partition().arrive(local("a", "Paris", "2026-03-29T01:30:00"), local("b", "Rome", "2026-03-29T03:30:00"))
+    assert alert.evidence["elapsed_s"] == 3600
+    with pytest.raises(Refusal):
+        local("a", "Paris", "2026-03-29T02:30:00")
+    twice = decode(local("a", "Paris", "2026-10-25T02:30:00"))
+    assert twice.occurred_at.utcoffset() == hours(2)
+    with pytest.raises(Refusal):
+        decode(payment("a", "Paris", occurred_at="2026-03-28T23:30:00"))
 
 
 def test_case_22_fiji_to_samoa_across_the_date_line_is_the_short_way() -> None:

@@ -1,10 +1,14 @@
 """The evidence card and the alert that carries it."""
 
+from xml.etree import ElementTree as ET
+
 import msgspec
 import pytest
 
 from rules.alert import Alert, encode, make_alert
-from rules.evidence import GONE, _zone
+from rules.drawing import map_of, svg
+from rules.evidence import GONE, Evidence, _zone
+from rules.map import Place, draw
 from rules.ruleset import LIVE
 from tests.rules.payments import CARD, STAMP, TEN, Partition, hours, minutes, payment
 
@@ -18,10 +22,57 @@ def test_an_alert_says_all_that_the_operator_needs_of_both_sides() -> None:
     assert evidence["journey"]["means"] == "flight"
     assert [each["transaction_id"] for each in evidence["recent"]] == ["b", "a"]
     assert evidence["words"] == (
-        "The card was used in Phnom Penh (KH) at 17:00 local time and 12 min later in Paris (FR) at 11:12 local time,"
-        " 9,941 km away. The fastest plausible journey, by flight, takes 10 h 41 min."
+        "The card was used in Phnom Penh (KH) on 14 March at 17:00 local time (10:00 UTC) and 12 min later in Paris"
+        " (FR) at 11:12 local time (10:12 UTC), 9,941 km away. The fastest plausible journey, by flight, takes"
+        " 10 h 41 min."
     )
-    assert evidence["possible_if"].startswith("At least 10 h 39 min between the two")
+    assert evidence["possible_if"] == (
+        "At least 10 h 39 min between the two (flight over 9,941 km, from one till to the other; 2 min are allowed for"
+        " the clocks); or a second place within 50 km of the first."
+    )
+    assert evidence["suspect"]["reason"] == "The chip was read: the plastic was there."
+
+
+def test_a_card_by_country_says_somewhere_and_how_far_it_is_at_least() -> None:
+    france = payment("b", None, TEN + hours(1), merchant={"country": "FR"})
+    (alert,) = Partition().arrive(payment("a", "Phnom Penh"), france)
+    evidence = alert.evidence
+    assert evidence["suspect"]["place"] == "somewhere in France"
+    assert "1 h 0 min later somewhere in France at" in evidence["words"]
+    assert "(at least 9,353 km, wherever in their circles they are)" in evidence["words"]
+    assert (
+        "It is placed by its country alone, within 699 km: it came without a usable point."
+        in (evidence["suspect"]["reason"])
+    )
+    assert evidence["suspect"]["reason"].endswith("So it may be doubted, and is never believed.")
+
+
+def test_a_place_far_from_any_city_says_how_far() -> None:
+    ocean = payment("b", None, TEN + hours(1), location={"lat": -40, "lon": -140}, merchant=None)
+    (alert,) = Partition().arrive(payment("a", "Phnom Penh"), ocean)
+    assert alert.evidence["suspect"]["place"].endswith(" km from Adamstown")
+    assert f"1 h 0 min later {alert.evidence['suspect']['place']} (PN) at" in alert.evidence["words"]
+
+
+def test_where_the_clocks_show_another_day_it_is_said() -> None:
+    late = TEN + hours(8)
+    (alert,) = Partition().arrive(payment("a", "Paris", late), payment("b", "Phnom Penh", late + hours(1)))
+    assert "on 14 March at 19:00 local time (18:00 UTC) and 1 h 0 min later" in alert.evidence["words"]
+    assert "at 02:00 local time (19:00 UTC) on 15 March, 9,941 km away" in alert.evidence["words"]
+
+
+def test_the_map_shows_both_places_with_their_times_and_says_the_words() -> None:
+    (alert,) = Partition().arrive(payment("a", "Phnom Penh"), payment("b", "Paris", TEN + minutes(12)))
+    drawn = map_of(msgspec.convert(alert.evidence, Evidence))
+    assert ET.fromstring(drawn).tag.endswith("svg")  # noqa: S314 - what we have drawn ourselves
+    for said in ("Phnom Penh", "17:00, 10:00 UTC", "Paris", "11:12, 10:12 UTC", 'class="arc"', "9,941 km away"):
+        assert said in drawn
+
+
+def test_a_map_of_one_place_has_no_way_and_no_script_in_its_names() -> None:
+    drawn = svg(draw(None, Place(lat=1, lon=2, name="<b>A & B</b>")), "A <place>")
+    assert "&lt;b&gt;A &amp; B&lt;/b&gt;" in drawn
+    assert 'class="arc"' not in drawn
 
 
 def test_the_message_is_one_line_of_json_that_can_be_read_back() -> None:

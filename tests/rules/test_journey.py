@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.journey import FURTHEST_KM, distance_km, fastest_journey
+from rules.journey import FURTHEST_KM, distance_km, fastest_journey, reach_km
 from rules.ruleset import LIVE
 
 latitudes = st.floats(-90, 90)
@@ -52,3 +52,13 @@ def test_six_hundred_kilometres_in_forty_minutes_is_below_an_airliners_speed_and
 def test_a_longer_journey_never_takes_less(one: float, other: float) -> None:
     near, far = sorted((one, other))
     assert fastest_journey(near, LIVE.means).fastest_s <= fastest_journey(far, LIVE.means).fastest_s
+
+
+@given(st.floats(60, FURTHEST_KM))
+def test_one_gets_as_far_in_the_time_of_the_fastest_journey_as_it_is_long(km: float) -> None:
+    assert reach_km(fastest_journey(km, LIVE.means).fastest_s, LIVE.means) == pytest.approx(km, rel=1e-6)
+
+
+def test_in_no_time_one_gets_nowhere_and_in_days_anywhere() -> None:
+    assert reach_km(0, LIVE.means) == 0
+    assert reach_km(1e6, LIVE.means) == FURTHEST_KM

@@ -3,6 +3,7 @@
 import io
 import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -78,3 +79,40 @@ def test_a_file_that_is_not_there_is_asked_wrongly() -> None:
     with pytest.raises(SystemExit) as ended:
         main(["judge", "nowhere.ndjson"])
     assert ended.value.code == 2
+
+
+def test_a_map_of_each_alert_is_drawn_into_the_folder(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    file = tmp_path / "story.ndjson"
+    file.write_bytes(b"\n".join(STORY))
+    with pytest.raises(SystemExit):
+        main(["judge", str(file), "--map", str(tmp_path / "maps")])
+    (alert,) = [json.loads(line) for line in capfdbinary.readouterr().out.splitlines()]
+    drawn = (tmp_path / "maps" / f"{alert['alert_id']}.svg").read_text()
+    assert alert["evidence"]["words"] in drawn
+
+
+def test_local_times_are_those_of_the_zone_that_is_named(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    local = [
+        payment(name, "Paris", occurred_at=at)
+        for name, at in (("a", "2026-03-29T01:00:00"), ("b", "2026-03-29T02:30:00"))
+    ]
+    file = tmp_path / "local.ndjson"
+    file.write_bytes(b"\n".join(local))
+    said = []
+    for arguments in ([], ["--zone", "Europe/Paris"]):
+        with pytest.raises(SystemExit):
+            main(["judge", str(file), *arguments])
+        said.append(capfdbinary.readouterr().err.decode().splitlines())
+    assert said[0][-1].startswith("2 rows, 2 refused")
+    assert said[1] == ["line 2: wrong_value: occurred_at", "2 rows, 1 refused; nothing found"]
+
+
+def test_a_zone_that_does_not_exist_is_named(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["judge", "--zone", "Europe/Atlantis"])
+    assert ended.value.code == 2
+    assert b"Europe/Atlantis is no time zone" in capfdbinary.readouterr().err
