@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from time import monotonic
 from typing import Annotated, Any, Final
+from zoneinfo import ZoneInfo
 
 import typer
 from rich.console import Console
@@ -17,6 +18,7 @@ from rich.table import Table
 from infra.cli.connected import connected_settings
 from infra.cli.keys import with_keys
 from infra.cli.screen import harmless
+from infra.cli.zone import Zone
 from infra.clock import utc_now
 from infra.settings import Settings
 from streams.errors import StreamsError
@@ -56,6 +58,7 @@ def feed(
             help="Into the topic (RINGBACK_KAFKA_SERVERS), or over HTTP (RINGBACK_PUBLIC_URL, RINGBACK_FEED_KEY)."
         ),
     ] = Entrance.KAFKA,
+    zone: Zone = None,
     as_json: Annotated[bool, typer.Option("--json", help="The outcome as JSON, for scripts.")] = False,
 ) -> None:
     """Replays a file of transactions into the feed.
@@ -64,7 +67,7 @@ def feed(
     `transactions-refused`.
     """
     console = Console()
-    outcome = asyncio.run(_replay(_settings(to), file, rate, to, quiet=as_json))
+    outcome = asyncio.run(_replay(_settings(to), file, rate, to, zone=zone, quiet=as_json))
     if as_json:
         console.print_json(json.dumps(outcome))
     else:
@@ -81,10 +84,12 @@ def _settings(to: Entrance) -> Settings:
     return connected_settings(read)
 
 
-async def _replay(settings: Settings, file: Path, rate: float | None, to: Entrance, *, quiet: bool) -> dict[str, Any]:
+async def _replay(
+    settings: Settings, file: Path, rate: float | None, to: Entrance, *, zone: ZoneInfo | None, quiet: bool
+) -> dict[str, Any]:
     done = 0
     refused: list[FileRow] = []
-    rows = read_file(file, allow_card_numbers=settings.allow_card_numbers)
+    rows = read_file(file, allow_card_numbers=settings.allow_card_numbers, zone=zone)
     total = await asyncio.to_thread(_count_lines, file)
     begun_s = monotonic()
     with _progress(quiet=quiet) as progress:

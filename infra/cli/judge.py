@@ -5,11 +5,12 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, BinaryIO, Final, TextIO
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import msgspec
 import typer
 
+from infra.cli.zone import Zone
 from infra.clock import Clock, utc_now
 from rules.alert import Alert, encode, make_alert
 from rules.drawing import map_of
@@ -64,13 +65,6 @@ class Judge:
         return make_alert(finding, card_id, known, raised_at=self._clock(), arrived_at=None)
 
 
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise typer.BadParameter(f"{name} is no time zone; one is Europe/Paris") from None
-
-
 def judge(
     file: Annotated[
         Path | None,
@@ -80,10 +74,7 @@ def judge(
         Path | None,
         typer.Option("--map", help="Draw each alert's evidence into this folder, as ALERT_ID.svg.", file_okay=False),
     ] = None,
-    zone: Annotated[
-        ZoneInfo | None,
-        typer.Option(parser=_zone, help="Times without an offset are local times of this zone, as Europe/Paris."),
-    ] = None,
+    zone: Zone = None,
 ) -> None:
     """Transactions as NDJSON in, alerts as NDJSON out as they become known, in order of arrival.
 

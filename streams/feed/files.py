@@ -12,10 +12,12 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 import msgspec
 
-from rules.transaction import Merchant, Transaction
+from rules.local_time import with_offset
+from rules.transaction import Merchant, Refusal, Transaction
 from streams.feed.rows import Bad, Good, read_row
 
 _NUMBERS: Final = frozenset({"location.lat", "location.lon", "location.radius_km"})
@@ -42,8 +44,10 @@ class NotATransactionFileError(Exception):
     """The file is neither NDJSON nor CSV with the contract's columns; the message says what is missing."""
 
 
-def read_file(path: Path, *, allow_card_numbers: bool = False) -> Iterator[FileRow]:
+def read_file(path: Path, *, allow_card_numbers: bool = False, zone: ZoneInfo | None = None) -> Iterator[FileRow]:
     """The rows of a file in their order; ``.csv`` is CSV, everything else NDJSON. Blank lines are no rows.
+
+    With a zone, times without an offset are local times there (``rules.local_time``); without one they are refused.
 
     Raises:
         OSError: the file cannot be read.
@@ -52,8 +56,16 @@ def read_file(path: Path, *, allow_card_numbers: bool = False) -> Iterator[FileR
     with path.open("rb") as file:
         raws = _csv_rows(file) if path.suffix.lower() == ".csv" else _lines(file)
         for line, raw in raws:
-            row = raw if isinstance(raw, Bad) else read_row(raw, allow_card_numbers=allow_card_numbers)
+            told = raw if isinstance(raw, Bad) or zone is None else _with_offset(raw, zone)
+            row = told if isinstance(told, Bad) else read_row(told, allow_card_numbers=allow_card_numbers)
             yield FileRow(line, row)
+
+
+def _with_offset(raw: bytes, zone: ZoneInfo) -> bytes | Bad:
+    try:
+        return with_offset(raw, zone)
+    except Refusal as refusal:
+        return Bad(raw, refusal.reason, f"the field {refusal.field} is a time that no clock of {zone.key} has shown")
 
 
 def _lines(file: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:

@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -116,3 +117,17 @@ def test_a_mark_before_the_first_line_is_no_part_of_it(tmp_path: Path, row: Row)
     path.write_text(json.dumps(row(1)), encoding="utf-8-sig")
 
     assert said(list(read_file(path))) == [(1, "good")]
+
+
+def test_local_times_are_those_of_the_zone_and_what_no_clock_has_shown_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "local.csv"
+    times = ("2026-03-29 01:30:00", "2026-03-29 02:30:00", "2026-10-25 02:30:00")
+    path.write_text("\n".join([HEAD, *(GOOD.replace("2026-03-14T10:00:00Z", time) for time in times)]))
+
+    assert said(list(read_file(path))) == [(2, "wrong_value"), (3, "wrong_value"), (4, "wrong_value")]
+    rows = list(read_file(path, zone=ZoneInfo("Europe/Paris")))
+    assert said(rows) == [(2, "good"), (3, "wrong_value"), (4, "good")]
+    read = [json.loads(each.row.raw)["occurred_at"] for each in rows if isinstance(each.row, Good)]
+    assert read == ["2026-03-29T01:30:00+01:00", "2026-10-25T02:30:00+02:00"]
+    assert isinstance(rows[1].row, Bad)
+    assert "no clock of Europe/Paris has shown" in rows[1].row.detail
