@@ -50,7 +50,8 @@ class Problem(Exception):
             document["detail"] = self.detail
         if instance:
             document["instance"] = instance
-        return {**self.extra, **document}
+        # The standard members first, and never another's value under their names.
+        return {**document, **{name: value for name, value in self.extra.items() if name not in document}}
 
 
 def problem_response(problem: Problem, instance: str = "") -> JSONResponse:

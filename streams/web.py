@@ -2,21 +2,18 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from socket import socket
 from typing import Final
 
 import psycopg
 import redis.asyncio
 import structlog
-import uvicorn
 import uvloop
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from infra import telemetry
 from infra.clock import Clock, utc_now
 from infra.history.errors import Unavailable
 from infra.history.projection import ProjectionRunner
@@ -37,6 +34,7 @@ from streams.ground import master_key
 from streams.health import Check, health_router
 from streams.producer import Producer
 from streams.rate import RateLimit
+from streams.serving import Server
 from streams.topics import TRANSACTIONS, ensure_topics, topic_identity
 from streams.waiting import waiting_router
 from streams.webhooks import webhook_router
@@ -197,18 +195,13 @@ class _Served:
 async def _serve(settings: Settings) -> None:
     async with open_base(settings) as base:
         served = _Served(create_waiting_app(base))
-        config = uvicorn.Config(
+        server = Server(
             served,
             host=settings.http_host,
             port=settings.http_port,
-            log_config=None,
-            access_log=False,
-            server_header=False,
+            stop_within_s=STOP_WITHIN_S,
             timeout_keep_alive=30,
-            timeout_graceful_shutdown=STOP_WITHIN_S,
-            lifespan="off",
         )
-        server = _Server(config)
 
         def stop() -> None:
             base.closing.set()
@@ -265,19 +258,6 @@ async def _keep_history(base: Base, served: _Served) -> None:
                 _log.warning("postgres away; serving the feed alone")
             waiting = True
         await asyncio.sleep(_HISTORY_AGAIN_S)
-
-
-class _Server(uvicorn.Server):
-    """Uvicorn, told when to stop by us, and telling whoever started the process when it listens."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    async def startup(self, sockets: list[socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            telemetry.ready()
 
 
 async def _read_models(services: Services) -> None:

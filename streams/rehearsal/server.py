@@ -6,17 +6,14 @@ and the real system does not notice. The bank keeps what it did in a file: it do
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from socket import socket
 
 import structlog
-import uvicorn
 import uvloop
 from fastapi import FastAPI
 
-from infra import telemetry
 from infra.clock import Clock, utc_now
 from infra.problems import install_problems
 from infra.settings import Settings
@@ -27,6 +24,7 @@ from streams.rehearsal.people import customers, story_customer
 from streams.rehearsal.phone_api import phones_router, twilio_router
 from streams.rehearsal.phone_network import PhoneNetwork
 from streams.rehearsal.phone_page import person_of, phone_page_router
+from streams.serving import Server
 
 STOP_WITHIN_S = 3
 
@@ -97,17 +95,12 @@ def run(settings: Settings) -> None:
 async def serve(settings: Settings, clock: Clock = utc_now) -> None:
     """Serves until SIGTERM or SIGINT, on the running loop."""
     async with open_rehearsal(settings, clock) as rehearsal:
-        config = uvicorn.Config(
+        server = Server(
             rehearsal_app(rehearsal, settings, clock),
             host=settings.http_host,
             port=settings.http_port + 1,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=STOP_WITHIN_S,
-            lifespan="off",
+            stop_within_s=STOP_WITHIN_S,
         )
-        server = _Server(config)
 
         def stop() -> None:
             rehearsal.network.hang_up()
@@ -116,16 +109,3 @@ async def serve(settings: Settings, clock: Clock = utc_now) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop)
         await server.serve()
-
-
-class _Server(uvicorn.Server):
-    """Uvicorn, told when to stop by us, and telling whoever started the process when it listens."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    async def startup(self, sockets: list[socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            telemetry.ready()

@@ -238,3 +238,15 @@ async def test_an_append_without_events_still_runs_what_belongs_to_it(history: H
 
     appended = await history.append(within=within)
     assert (len(ran), appended.position, appended.versions) == (1, 0, {})
+
+
+async def test_the_streams_that_moved_between_two_positions_are_told_with_their_newest(
+    history: History, note: Make
+) -> None:
+    await history.append(StreamWrite("case-1", [note()]))
+    await history.append(StreamWrite("case-2", [note(), note()]), StreamWrite("customer-1", [note()]))
+    head = (await history.head()).position
+    await history.append(StreamWrite("case-1", [note()]))
+    assert await history.moved("case-", after=1, up_to=head, limit=10) == {"case-2": 3}
+    assert (await history.moved("case-", after=0, up_to=head + 1, limit=10)).keys() == {"case-1", "case-2"}
+    assert len(await history.moved("case-", after=0, up_to=head, limit=1)) == 1

@@ -234,3 +234,43 @@ async def test_a_page_that_follows_a_case_by_itself_is_no_sign_of_life(
     clock.forward(3600)
     await dara.get(f"/cases/{case_id}", headers={"hx-request": "true"})
     assert await seen(desk, case_id) == opened
+
+
+async def test_a_form_that_comes_without_a_session_leads_back_to_its_case(
+    anybody: httpx.AsyncClient, story: Story
+) -> None:
+    case_id = await story.sokha()
+    answer = await anybody.post(f"/cases/{case_id}/deny")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/sign-in?next=/cases/{case_id}")
+
+
+async def test_a_page_with_something_typed_on_it_is_not_led_away(anybody: httpx.AsyncClient, story: Story) -> None:
+    case_id = await story.sokha()
+    answer = await anybody.post(f"/cases/{case_id}/deny", headers={"hx-request": "true"})
+    assert answer.status_code == 401
+    assert not {"location", "hx-redirect"} & answer.headers.keys()
+
+
+async def test_a_case_with_a_hold_and_no_answer_says_in_words_why_it_stays_open(
+    dara: httpx.AsyncClient, story: Story
+) -> None:
+    case_id = await story.sokha()
+    await dara.post(f"/v1/cases/{case_id}/take", headers={"If-Match": "*"})
+    page = (await dara.get(f"/cases/{case_id}")).text
+    assert 'id="wrap-up"' not in page
+    assert "Put back with this note" in page
+    answer = await dara.post(f"/cases/{case_id}/wrap-up", data=form_of(page))
+    assert answer.status_code == 409
+    assert "nobody has said whose the payment was" in answer.text
+    assert "put the task back" in answer.text.lower()
+
+
+async def test_nobody_is_asked_for_a_code_that_they_were_never_sent(
+    dara: httpx.AsyncClient, story: Story, desk: Desk
+) -> None:
+    review = (await story.others())[3]
+    await dara.post(f"/v1/cases/{review}/take", headers={"If-Match": "*"})
+    page = (await dara.get(f"/cases/{review}")).text
+    assert "They read the code <kbd>" not in page
+    assert "more than a day late" in page
+    assert (await desk.cases.load(review))[0].verified == frozenset()
