@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from rules.forgetting import Forgetting
-from rules.gazetteer import Gazetteer, world
+from rules.gazetteer import Gazetteer, Place, world
 from rules.in_transit import InTransit
 from rules.itinerary import Reach, walk
 from rules.memory import Entry, Memory, trim_at
@@ -42,7 +42,8 @@ class Watch:
     Attributes:
         watermark_us: the greatest ``occurred_at`` seen, microseconds since 1970 UTC; to be stored with the state.
         counts: what was only counted, by name, since this object was made: ``without_customer``, ``wallet``,
-            ``card_absent``, ``in_transit``, ``no_place``, ``too_late``, ``repeated``, ``conflicting``.
+            ``card_absent``, ``in_transit``, ``no_place``, ``too_late``, ``repeated``, ``conflicting``; of sightings
+            ``by_city``, ``by_airport``, ``by_country`` (placed by what is stated) and ``point_gave_way`` (to it).
     """
 
     def __init__(
@@ -167,6 +168,10 @@ class Watch:
         if place is None:
             self.counts["no_place"] += 1
             return Entry(at_us, name, NONE, 0, 0, 0, grade, digest, ref, repeat_of)
+        if isinstance(place, Place):
+            self.counts[f"by_{place.kind}"] += 1
+            if transaction.location is not None:
+                self.counts["point_gave_way"] += 1
         merchant = transaction.merchant
         if merchant is not None and merchant.country is not None:
             self._remember(merchant.city, merchant.country, self._gazetteer)

@@ -153,6 +153,20 @@ def test_how_a_place_is_known_is_said_in_words(fields: dict[str, object], words:
     assert bool(words) == bool(said)
 
 
+def test_how_sightings_are_placed_is_counted() -> None:
+    partition = Partition()
+    bad = {"lat": 2.3376, "lon": 48.8606}
+    partition.arrive(
+        payment("a", "Paris"),
+        payment("b", "Paris", location=None),
+        payment("c", "Paris", location=bad),
+        payment("d", None, location=None, merchant={"city": "CDG", "country": "FR"}),
+        payment("e", None, location=bad, merchant={"country": "FR"}),
+        payment("f", "Paris", merchant={"country": "FR"}),
+    )
+    assert partition.watch.counts == {"by_city": 2, "by_airport": 1, "by_country": 1, "point_gave_way": 2}
+
+
 def test_weak_sightings_alone_decide_nothing() -> None:
     partition = Partition()
     rows = [payment(name, place, TEN, entry_mode="manual") for name, place in (("a", "Paris"), ("b", "Rome"))]
