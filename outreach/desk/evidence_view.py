@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -24,6 +25,12 @@ from outreach.desk.words import (
 
 REACH = 11
 """A card's last ten payments and the suspect: as many as an alert brings; more alerts bring a few more."""
+
+
+MAPS_KEPT = 128
+"""A case is looked at again with everything that happens in it, and its map is most of the work: about 30 kB each."""
+
+_drawn = lru_cache(maxsize=MAPS_KEPT)(draw)
 
 
 class End(msgspec.Struct, frozen=True, kw_only=True):
@@ -182,7 +189,7 @@ def _end(said_of_it: object, transaction_id: str) -> End:
 def _map(against: End | None, suspect: End) -> JourneyMap | None:
     if suspect.point is None:
         return None
-    return draw(_place(against) if against else None, _place(suspect) or Place(lat=0, lon=0, name=""))
+    return _drawn(_place(against) if against else None, _place(suspect) or Place(lat=0, lon=0, name=""))
 
 
 def _place(end: End) -> Place | None:
