@@ -42,7 +42,6 @@ HALF_ROUND_THE_EARTH_KM: Final = 20_038
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
 _AMOUNT = re.compile(r"-?[0-9]+(?:\.[0-9]+)?").fullmatch
-_DIGITS: Final = "0123456789"
 _AFTER_DIGITS: Final = ":"
 _FIELD_AT = re.compile(r" - at `\$\.(?P<path>[^`]*)`$")
 _MISSING = re.compile(r"missing required field `(?P<name>[^`]+)`")
@@ -65,11 +64,11 @@ class Refusal(Exception):
 class Merchant(msgspec.Struct, frozen=True, gc=False):
     """Who was paid; each may be missing."""
 
+    name: str | None = None
+    mcc: str | None = None
     city: str | None = None
     country: Annotated[str, Meta(min_length=2, max_length=2)] | None = None
     id: str | None = None
-    mcc: str | None = None
-    name: str | None = None
 
 
 class Location(msgspec.Struct, frozen=True, gc=False):
@@ -81,24 +80,24 @@ class Location(msgspec.Struct, frozen=True, gc=False):
 
 
 class Transaction(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """One card transaction; fields as in the contract."""
+    """One card transaction; fields as in the contract, and in its order, in which they are found fastest."""
 
-    amount: str | int | float
-    card_id: Identifier
-    channel: Channel
-    currency: Annotated[str, Meta(min_length=3, max_length=3)]
-    decline_reason: str | None = None
-    deferred: bool = False
-    device_id: str | None = None
-    entry_mode: EntryMode
-    instrument: Instrument = "plastic"
-    location: Location | None = None
-    merchant: Merchant | None = None
-    occurred_at: Annotated[datetime, Meta(tz=True)]
-    outcome: Outcome = "approved"
-    repeat_of: Identifier | None = None
     transaction_id: Identifier
+    card_id: Identifier
+    occurred_at: Annotated[datetime, Meta(tz=True)]
+    amount: str | int | float
+    currency: Annotated[str, Meta(min_length=3, max_length=3)]
+    merchant: Merchant | None = None
+    location: Location | None = None
+    channel: Channel
+    entry_mode: EntryMode
     type: Type = "purchase"
+    outcome: Outcome = "approved"
+    decline_reason: str | None = None
+    instrument: Instrument = "plastic"
+    device_id: str | None = None
+    deferred: bool = False
+    repeat_of: Identifier | None = None
 
     @property
     def at_us(self) -> int:
@@ -107,12 +106,12 @@ class Transaction(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     @property
     def digest(self) -> bytes:
-        """Orders versions of one transaction: half of the MurmurHash3 (x64, 128 bits) of the row as it came.
+        """Orders versions of one transaction: the MurmurHash3 (x64, 128 bits) of the row as it came.
 
         So the same row again is the same version (counted as repeated), and the same content written differently is
         another (counted as conflicting; which one counts does not depend on which came first). Any such order decides
         alike in any order of arrival; taking the bytes costs a tenth of bringing the content into one form. Empty
-        unless ``decode`` made the transaction.
+        unless ``decode`` made the transaction. (What a memory keeps of it: ``rules.memory.Entry``.)
         """
         return b""
 
@@ -168,17 +167,15 @@ def decode(raw: bytes, *, allow_card_numbers: bool = False) -> Transaction:
     if merchant is not None and merchant.country not in _good_countries:
         _remember_country(merchant.country)
     amount = transaction.amount
-    # digits, a point, digits, as nearly always, or else looked at more closely
-    if (
-        amount.__class__ is str
-        and (amount.strip(_DIGITS) != "." or amount[0] == "." or amount[-1] == ".")
-        and not _AMOUNT(amount)
-    ):
-        raise Refusal("wrong_value", "amount")
+    if amount.__class__ is str:
+        whole, _, cents = amount.partition(".")
+        # digits, a point, digits, as nearly always, or else looked at more closely
+        if not ((whole.isdecimal() and cents.isdecimal() and amount.isascii()) or _AMOUNT(amount)):
+            raise Refusal("wrong_value", "amount")
     card_id = transaction.card_id
     if card_id < _AFTER_DIGITS and not allow_card_numbers and looks_like_card_number(card_id):
         raise Refusal("card_number", "card_id")
-    _set(transaction, "digest", hash_bytes(raw)[:8])
+    _set(transaction, "digest", hash_bytes(raw))
     return transaction
 
 

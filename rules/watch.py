@@ -1,19 +1,38 @@
 """One partition's judge: transactions in order of arrival, findings out.
 
 Nearly every transaction takes the quick path of ``Watch.observe``: it is the newest of its card, its id is new,
-nothing waits for it, and one comparison with the last believed sighting decides it. Everything else is reconsidered
-as a set.
+nothing waits for it, and one comparison with the last believed sighting decides it. It costs the same however long the
+card's history is: what it is compared with is read from the end of the packed memory, and its record is put there.
+Everything else is reconsidered as a set.
 """
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 from rules.forgetting import Forgetting
 from rules.gazetteer import Gazetteer, Place, world
 from rules.in_transit import InTransit
 from rules.itinerary import Reach, walk
-from rules.memory import Entry, Memory, trim_at
+from rules.layout import (
+    END_SIZE,
+    FIRST,
+    GLANCE,
+    LAST,
+    MOST_ROOM,
+    NOBODY,
+    RECORD_SIZE,
+    REF_BITS,
+    UnknownLayout,
+    besides_of,
+    entry_before,
+    grade_of,
+    kind_of,
+    pack,
+    trust_of,
+    unpack,
+)
+from rules.memory import DIGEST_BYTES, Entry, Memory
 from rules.ruleset import LIVE, RuleSet
 from rules.sighting import NONE, WEAK, Box, believable_box, every_trust, place_of, radius_m
 from rules.transaction import EPOCH, MICROSECOND, Refusal, Transaction
@@ -22,11 +41,22 @@ from rules.verdict import Finding, findings, standing_findings
 NEVER: Final = -(2**62)
 """The watermark of a partition that has seen nothing."""
 
+ROOM: Final = 32
+"""So many payments are put behind each other before a new card's memory is trimmed."""
+_LAST_ROOM: Final = 1
+"""With so little room left, the memory is trimmed first."""
+
 _SECOND_US: Final = 1_000_000
 _AHEAD_US: Final = 86_400 * _SECOND_US
 _NOTHING: Final[tuple[Finding, ...]] = ()
 _MOST_BOXES: Final = 50_000
-_TRUST: Final = {kind: (each.level, each.grade, each.absence) for kind, each in every_trust().items()}
+_TRUST: Final = {
+    kind: (each.level, kind_of(each.level, each.grade), each.absence) for kind, each in every_trust().items()
+}
+_glance, _last = GLANCE.unpack_from, LAST.pack
+
+Judged: TypeAlias = tuple[bytes, Sequence[Finding]]
+"""The card's memory with the transaction in it, and what changed by it: nearly always nothing."""
 
 
 class Watch:
@@ -43,7 +73,8 @@ class Watch:
         watermark_us: the greatest ``occurred_at`` seen, microseconds since 1970 UTC; to be stored with the state.
         counts: what was only counted, by name, since this object was made: ``without_customer``, ``wallet``,
             ``card_absent``, ``in_transit``, ``no_place``, ``too_late``, ``repeated``, ``conflicting``; of sightings
-            ``by_city``, ``by_airport``, ``by_country`` (placed by what is stated) and ``point_gave_way`` (to it).
+            ``by_city``, ``by_airport``, ``by_country`` (placed by what is stated) and ``point_gave_way`` (to it); and
+            ``memory_unreadable``, where a damaged memory was begun anew.
     """
 
     def __init__(
@@ -62,20 +93,20 @@ class Watch:
         self._boxes: dict[tuple[str | None, str | None], Box | None] = {}
         self._weak_radius_m = int(ruleset.weak_radius_km * 1000)
 
-    def observe(  # noqa: C901 - the hot path: each question is asked where it is, a call costs as much as an answer
-        self, memory: Memory, transaction: Transaction, ref: int, stamp_ms: int
-    ) -> Sequence[Finding]:
+    def observe(  # noqa: C901, PLR0912 - the hot path: each question is asked where it is, a call costs as much as an answer
+        self, memory: bytes, transaction: Transaction, ref: int, stamp_ms: int
+    ) -> Judged:
         """Takes one transaction into its card's memory and says what changed.
 
         Args:
-            memory: of the transaction's card; changed in place.
+            memory: of the transaction's card, packed (``rules.layout``), of this version; ``NOTHING`` for a new card.
             transaction: as decoded.
             ref: finds the transaction again; opaque, 0 <= ref < 2**63.
             stamp_ms: the broker's time stamp of the record (``judge``: the time at its start), milliseconds since
                 1970 UTC.
 
         Raises:
-            Refusal: more than a day ahead of the stamp; neither memory nor watermark has changed.
+            Refusal: more than a day ahead of the stamp; the watermark has not changed.
         """
         at_us = (transaction.occurred_at - EPOCH) // MICROSECOND  # as Transaction.at_us, without the call
         if at_us > stamp_ms * 1000 + _AHEAD_US:
@@ -84,103 +115,110 @@ class Watch:
             self.watermark_us = at_us
         elif at_us < self.watermark_us - self._memory_us:
             self.counts["too_late"] += 1
-            return _NOTHING
-        entry = self._entry(transaction, at_us, ref)
-        name, entries, known = entry.transaction_id, memory.entries, memory.known
-        if name in known or not memory.plain:
-            return self._reconsider(memory, entry)
-        if entries:
-            last = entries[-1]
-            if at_us <= last.at_us and (at_us < last.at_us or name < last.transaction_id):
-                return self._reconsider(memory, entry)
-        level = entry.trust
-        if level != NONE:
-            if level == WEAK or entry.repeat_of:
-                return self._reconsider(memory, entry)
-            believed, near = memory.believed, self._near_e7
-            if (
-                believed is not None
-                # the first question of the reach, asked without the call
-                and not (
-                    -near < believed.lat_e7 - entry.lat_e7 < near and -near < believed.lon_e7 - entry.lon_e7 < near
-                )
-                and not self._reach(believed, entry)
-            ):
-                return self._reconsider(memory, entry)
-            memory.believed = entry
-        entries.append(entry)
-        known[name] = entry
-        if len(entries) >= memory.trim_at:
-            self._forgetting.forget(memory, self.watermark_us - self._memory_us)
-            memory.trim_at = trim_at(len(memory.entries))
-        return _NOTHING
+            return memory, _NOTHING
 
-    def standing(self, memory: Memory) -> list[Finding]:
-        """What stands for a card, told again as ``raised``, each by its own suspect: the same alerts, the same ids."""
-        return standing_findings(memory)
-
-    def _entry(self, transaction: Transaction, at_us: int, ref: int) -> Entry:
-        """The transaction as the walk sees it; what is no sighting is counted."""
-        trusted = _TRUST[transaction.entry_mode, transaction.channel, transaction.type, transaction.instrument]
-        level, grade, absence = trusted
+        level, kind, absence = _TRUST[
+            transaction.entry_mode, transaction.channel, transaction.type, transaction.instrument
+        ]
+        lat_e7 = lon_e7 = radius = 0
         if absence is not None:
             self.counts[absence] += 1
-            return Entry(
-                at_us, transaction.transaction_id, NONE, 0, 0, 0, grade, transaction.digest, ref, transaction.repeat_of
-            )
-        point, merchant = transaction.location, transaction.merchant
+        else:
+            point, merchant = transaction.location, transaction.merchant
+            box = None
+            if merchant is not None and merchant.mcc not in self._carriers:
+                box = self._boxes.get((merchant.city, merchant.country))
+            if (
+                # as nearly always: an exact point near the place that is stated
+                box is not None
+                and point is not None
+                and box[0] < (lat := point.lat) < box[1]
+                and box[2] < (lon := point.lon) < box[3]
+                and point.radius_km is None
+            ):
+                lat_e7, lon_e7 = int(lat * 1e7), int(lon * 1e7)
+            else:
+                level, kind, lat_e7, lon_e7, radius = self._placed(transaction, level, kind)
+
+        name = transaction.transaction_id.encode()
+        quick = level != WEAK and transaction.repeat_of is None
+        since, room = NOBODY, ROOM
+        if memory:
+            last_us, believed_lat_e7, believed_lon_e7, since, room = _glance(memory, -GLANCE.size)
+            if room == _LAST_ROOM:
+                memory = self._trimmed(memory)
+                last_us, believed_lat_e7, believed_lon_e7, since, room = _glance(memory, -GLANCE.size)
+            quick = quick and room > 0 and at_us > last_us and name not in memory
+            if quick and level != NONE and since != NOBODY:
+                if since:
+                    _, believed_lat_e7, believed_lon_e7, _, _ = _glance(memory, -GLANCE.size - since)
+                near = self._near_e7
+                quick = (
+                    # the first question of the reach, asked without the call
+                    -near < believed_lat_e7 - lat_e7 < near and -near < believed_lon_e7 - lon_e7 < near
+                ) or self._reach(
+                    entry_before(memory, len(memory) - END_SIZE - since)[0],
+                    _entry(transaction, at_us, ref, (kind, lat_e7, lon_e7, radius)),
+                )
+        if not quick:
+            return self._reconsider(memory, _entry(transaction, at_us, ref, (kind, lat_e7, lon_e7, radius)))
+
+        length = len(name)
+        if radius or ref >> REF_BITS:
+            besides, added = besides_of(radius, ref)
+            kind, name = kind | besides, name + added
+        if level != NONE:
+            since = 0
+        elif since != NOBODY:
+            since += len(name) + RECORD_SIZE
+        last = _last(
+            at_us,
+            lat_e7,
+            lon_e7,
+            transaction.digest,
+            ref >> 32 & 0xFF,
+            ref & 0xFFFFFFFF,
+            kind,
+            length - 1,
+            since,
+            room - 1,
+        )
+        return (memory[:-END_SIZE] or FIRST) + name + last, _NOTHING
+
+    def standing(self, memory: bytes) -> list[Finding]:
+        """What stands for a card, told again as ``raised``, each by its own suspect: the same alerts, the same ids."""
+        return standing_findings(self._unpacked(memory))
+
+    def newest_us(self, memory: bytes) -> int:
+        """The latest time that a card's memory knows of, microseconds since 1970 UTC; ``NEVER`` if of none."""
+        return self._unpacked(memory).newest_us()
+
+    def _placed(self, transaction: Transaction, level: int, kind: int) -> tuple[int, int, int, int, int]:
+        """Of what has to be looked at more closely: level, kind, place (degrees times ten million) and radius."""
+        merchant, grade = transaction.merchant, grade_of(kind)
         if (
             merchant is not None
             and merchant.mcc in self._carriers
             and self._in_transit.find(merchant.mcc, merchant.name) is not None
         ):
             self.counts["in_transit"] += 1
-            return Entry(
-                at_us, transaction.transaction_id, NONE, 0, 0, 0, grade, transaction.digest, ref, transaction.repeat_of
-            )
-        if point is not None and merchant is not None and point.radius_km is None:
-            # as nearly always: an exact point near the place that is stated
-            box = self._boxes.get((merchant.city, merchant.country))
-            if box is not None:
-                lat, lon = point.lat, point.lon
-                south, north, west, east = box
-                if south < lat < north and west < lon < east:
-                    return Entry(
-                        at_us,
-                        transaction.transaction_id,
-                        level,
-                        int(lat * 1e7),
-                        int(lon * 1e7),
-                        0,
-                        grade,
-                        transaction.digest,
-                        ref,
-                        transaction.repeat_of,
-                    )
-        return self._entry_somewhere(transaction, at_us, ref, level, grade)
-
-    def _entry_somewhere(self, transaction: Transaction, at_us: int, ref: int, level: int, grade: int) -> Entry:
-        """The same of a sighting whose place has to be looked at."""
-        name, digest, repeat_of = transaction.transaction_id, transaction.digest, transaction.repeat_of
+            return NONE, kind_of(NONE, grade), 0, 0, 0
         if self._gazetteer is None:
             self._gazetteer = world()
         place = place_of(transaction, self._gazetteer, self._ruleset)
         if place is None:
             self.counts["no_place"] += 1
-            return Entry(at_us, name, NONE, 0, 0, 0, grade, digest, ref, repeat_of)
+            return NONE, kind_of(NONE, grade), 0, 0, 0
         if isinstance(place, Place):
             self.counts[f"by_{place.kind}"] += 1
             if transaction.location is not None:
                 self.counts["point_gave_way"] += 1
-        merchant = transaction.merchant
         if merchant is not None and merchant.country is not None:
             self._remember(merchant.city, merchant.country, self._gazetteer)
         radius = radius_m(place)
         if radius > self._weak_radius_m:
-            level, grade = WEAK, max(1, grade - 1)
-        return Entry(
-            at_us, name, level, int(place.lat * 1e7), int(place.lon * 1e7), radius, grade, digest, ref, repeat_of
-        )
+            level, kind = WEAK, kind_of(WEAK, max(1, grade - 1))
+        return level, kind, int(place.lat * 1e7), int(place.lon * 1e7), radius
 
     def _remember(self, city: str | None, country: str, gazetteer: Gazetteer) -> None:
         """The box round a stated place within which a point is not looked at more closely."""
@@ -189,13 +227,14 @@ class Watch:
         stated = gazetteer.stated(city, country)
         self._boxes[city, country] = None if stated is None else believable_box(stated, self._ruleset)
 
-    def _reconsider(self, memory: Memory, entry: Entry) -> Sequence[Finding]:
+    def _reconsider(self, packed: bytes, entry: Entry) -> Judged:
         """Takes a transaction in that the quick path cannot: the walk is done again over the whole memory."""
+        memory = self._unpacked(packed)
         name = entry.transaction_id
         older = memory.known.get(name)
         if older is not None and (older.at_us, older.digest) == (entry.at_us, entry.digest):
             self.counts["repeated"] += 1
-            return _NOTHING
+            return packed, _NOTHING
         horizon_us = self.watermark_us - self._memory_us
         self._forgetting.forget(memory, horizon_us)  # now, so that it does not matter when it was done last
         older = memory.known.get(name)
@@ -203,16 +242,47 @@ class Watch:
             self.counts["conflicting"] += 1
             memory.contested[name] = max(memory.contested.get(name, entry.at_us), older.at_us, entry.at_us)
             if (older.at_us, older.digest) <= (entry.at_us, entry.digest):
-                return _NOTHING
+                return pack(memory), _NOTHING
         entries = [each for each in memory.entries if each is not older]
         forgotten = older is None and name in memory.known
         if forgotten or not self._forgetting.finds_room(memory, entries, entry, horizon_us):
             self.counts["too_late"] += 1
-            return _NOTHING
+            return pack(memory), _NOTHING
         memory.hold(entries)
         walked = walk(entries, self._reach, memory.cut)
-        memory.believed, memory.plain = walked.believed, walked.plain
+        memory.believed = walked.believed
         found = findings(memory, walked.suspects, entry, self.watermark_us, self._ruleset)
         # Only now: what the newcomer contradicts may be the very one that it pushes out.
         self._forgetting.forget(memory, horizon_us)
-        return found
+        memory.room = _room(memory) if walked.plain else 0
+        return pack(memory), found
+
+    def _unpacked(self, packed: bytes) -> Memory:
+        try:
+            return unpack(packed)
+        except UnknownLayout:
+            self.counts["memory_unreadable"] += 1
+            return Memory()
+
+    def _trimmed(self, packed: bytes) -> bytes:
+        """The memory without what falls out of it."""
+        memory = self._unpacked(packed)
+        self._forgetting.forget(memory, self.watermark_us - self._memory_us)
+        memory.room = _room(memory)
+        return pack(memory)
+
+
+def _room(memory: Memory) -> int:
+    """For how many more there is room: as many as it holds, so that trimming costs each of them the same, or some."""
+    held = len(memory.entries)
+    return min(max(ROOM - held, held), MOST_ROOM)
+
+
+def _entry(transaction: Transaction, at_us: int, ref: int, seen: tuple[int, int, int, int]) -> Entry:
+    """The transaction as the walk sees it, of its kind, place and radius."""
+    kind, lat_e7, lon_e7, radius = seen
+    digest = transaction.digest[:DIGEST_BYTES]
+    return Entry(
+        *(at_us, transaction.transaction_id, trust_of(kind), lat_e7, lon_e7, radius, grade_of(kind), digest, ref),
+        transaction.repeat_of,
+    )

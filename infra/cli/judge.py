@@ -15,8 +15,8 @@ from infra.clock import Clock, utc_now
 from rules.alert import Alert, encode, make_alert
 from rules.drawing import map_of
 from rules.evidence import Evidence
+from rules.layout import NOTHING, unpack
 from rules.local_time import with_offset
-from rules.memory import Memory
 from rules.ruleset import LIVE
 from rules.transaction import Refusal, Transaction, decode
 from rules.verdict import Finding
@@ -39,7 +39,7 @@ class Judge:
         self._clock = clock
         self._stamp_ms = int(clock().timestamp() * 1000)
         self._watch = Watch(LIVE)
-        self._cards: dict[str, tuple[Memory, dict[int, Transaction]]] = {}
+        self._cards: dict[str, tuple[bytes, dict[int, Transaction]]] = {}
         self.counts: Counter[str] = self._watch.counts
 
     def judge(self, line: bytes, number: int) -> list[Alert]:
@@ -49,15 +49,13 @@ class Judge:
             Refusal: the row is no transaction, or ahead of its time.
         """
         transaction = decode(line)
-        held = self._cards.get(transaction.card_id)
-        memory, known = held if held is not None else (Memory(), {})
-        found = self._watch.observe(memory, transaction, number, self._stamp_ms)
-        if held is None:
-            self._cards[transaction.card_id] = (memory, known)
+        memory, known = self._cards.get(transaction.card_id, (NOTHING, {}))
+        memory, found = self._watch.observe(memory, transaction, number, self._stamp_ms)
+        self._cards[transaction.card_id] = memory, known
         known[number] = transaction
         alerts = [self._alert(finding, transaction.card_id, known) for finding in found]
         if len(known) >= _FORGET_AT:
-            kept = memory.refs()
+            kept = unpack(memory).refs()
             self._cards[transaction.card_id] = (memory, {ref: known[ref] for ref in known if ref in kept})
         return alerts
 

@@ -1,12 +1,11 @@
 """One partition in hand: its cards' memories in the process, and the judging of its records in their order."""
 
-import contextlib
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
-from rules.memory import Memory, UnknownLayout, pack, unpack
+from rules.layout import NOTHING, UnknownLayout, check_version
 from rules.ruleset import LIVE, RuleSet
 from rules.transaction import Refusal, Transaction, decode
 from rules.verdict import Finding
@@ -59,10 +58,8 @@ class Partition:
     """A claimed partition.
 
     Judging is in memory and in the order of the records; what it changes is told by `snapshot` and written by the
-    caller. After an error the object counts for nothing: drop it and claim again.
-
-    A partition of which `pending` records are judged and not flushed keeps them: by them a memory is made again that a
-    row which the rules could not bear left half changed.
+    caller. After an error the object counts for nothing: drop it and claim again. `pending` records are judged and not
+    flushed yet.
 
     Args:
         state: the claimed hash.
@@ -92,17 +89,14 @@ class Partition:
         self._generation = claim.generation << GENERATION_SHIFT
         self._allow_card_numbers = allow_card_numbers
         self._cards_kept = cards_kept
-        self._cards: dict[str, Memory] = {}
-        self._older: dict[str, Memory] = {}
-        self._dirty: dict[str, Memory] = {}
+        # Each card's memory as it is stored; judging makes another of it.
+        self._cards: dict[str, bytes] = {}
+        self._older: dict[str, bytes] = {}
+        self._dirty: dict[str, bytes] = {}
         self._all_here = False
         self._moved = False
         self._reissued = False
         self._in_flight = False
-        # What was judged since the last snapshot, and the cards in it: by these a card's memory can be made again.
-        self._since: list[Rows] = []
-        self._flushed: dict[str, bytes] = {}
-        self._unjudged: set[int] = set()
         self.pending = 0
         self._swept: set[str] = set()
         self._cursor = 0
@@ -120,14 +114,13 @@ class Partition:
         fits = self.claim.fields <= self._cards_kept // 2
         if fits or self.claim.reissue:
             async for packed in self.state.everything():
-                cards = {card: self._unpacked(value) for card, value in packed.items()}
+                cards = {card: self._legible(value) for card, value in packed.items()}
                 if fits:
                     self._cards.update(cards)
                 if self.claim.reissue:
                     again += [
                         Found(finding, card, None)
                         for card, memory in cards.items()
-                        if memory.standing
                         for finding in self._watch.standing(memory)
                     ]
         self._all_here = fits
@@ -140,13 +133,12 @@ class Partition:
         outcomes: list[Outcome] = []
         if not rows.offsets:
             return outcomes
-        self._since.append(rows)
         self.pending += len(rows.offsets)
         decoded: Iterable[Transaction | None] = self._decoded(rows, outcomes)
         if not self._all_here:
             decoded = list(decoded)
             await self._read_back({one.card_id for one in decoded if one is not None})
-        await self._observe(rows, decoded, outcomes)
+        self._observe(rows, decoded, outcomes)
         self.position = rows.offsets[-1] + 1
         self.applied_ms = max(self.applied_ms, rows.stamps_ms[-1])
         self._moved = True
@@ -159,7 +151,7 @@ class Partition:
         if not self._moved:
             return None
         change = Change(
-            cards={card: pack(memory) for card, memory in self._dirty.items()},
+            cards=self._dirty,
             swept=frozenset(self._swept - self._dirty.keys()),
             position=self.position,
             watermark_us=self._watch.watermark_us,
@@ -167,8 +159,7 @@ class Partition:
             ruleset=self.ruleset.version,
             reissued=self._reissued,
         )
-        self._flushed = change.cards
-        self._since, self._unjudged, self.pending = [], set(), 0
+        self.pending = 0
         self._dirty, self._swept = {}, set()
         self._moved = self._reissued = False
         self._in_flight = True
@@ -192,8 +183,8 @@ class Partition:
         self._cursor, found = await self.state.some(self._cursor, _SWEPT_AT_ONCE)
         for card, value in found.items():
             if card not in self._dirty:
-                memory = self._cards.get(card) or self._older.get(card) or self._unpacked(value)
-                if _newest_us(memory) < watermark_us - REMEMBERED_S * 1_000_000:
+                memory = self._cards.get(card) or self._older.get(card) or self._legible(value)
+                if self._watch.newest_us(memory) < watermark_us - REMEMBERED_S * 1_000_000:
                     self._swept.add(card)
                     self._cards.pop(card, None)
                     self._older.pop(card, None)
@@ -220,7 +211,7 @@ class Partition:
             else:
                 yield transaction
 
-    async def _observe(self, rows: Rows, transactions: Iterable[Transaction | None], outcomes: list[Outcome]) -> None:
+    def _observe(self, rows: Rows, transactions: Iterable[Transaction | None], outcomes: list[Outcome]) -> None:
         cards, older, dirty, watch = self._cards, self._older, self._dirty, self._watch
         observe, generation = watch.observe, self._generation
         for offset, stamp, transaction in zip(rows.offsets, rows.stamps_ms, transactions, strict=True):
@@ -229,77 +220,39 @@ class Partition:
             card = transaction.card_id
             memory = cards.get(card)
             if memory is None:
-                memory = cards[card] = older.pop(card) if card in older else Memory()
-            dirty[card] = memory
+                memory = cards[card] = older.pop(card) if card in older else NOTHING
             watermark_us = watch.watermark_us
             try:
-                found = observe(memory, transaction, generation | offset, stamp)
+                memory, found = observe(memory, transaction, generation | offset, stamp)
             except Refusal as refusal:
                 outcomes.append(
                     SetAside(refusal.reason, refusal.field, offset, rows.values[rows.offsets.index(offset)])
                 )
-            except Exception:  # a row that the rules cannot bear must not stop what is behind it
+            except Exception:  # a row that the rules cannot bear must not stop what is behind it; the card is as it was
                 logger.exception("record %d of partition %d could not be judged", offset, self.number)
                 outcomes.append(SetAside("not_judged", "", offset, rows.values[rows.offsets.index(offset)]))
-                self._unjudged.add(offset)
                 watch.watermark_us = watermark_us
-                cards[card] = dirty[card] = await self._made_again(card, offset)
             else:
+                cards[card] = dirty[card] = memory
                 if found:
                     outcomes += [Found(finding, card, stamp) for finding in found]
-
-    async def _made_again(self, card: str, before: int) -> Memory:
-        """The card's memory as it was before this record, which has left it half changed.
-
-        From its packed form as of the last flush, and the rows since then; what they gave has been told already.
-        """
-        value = self._flushed.get(card)
-        if value is None:
-            value = (await self.state.load([card])).get(card)
-        memory = self._unpacked(value) if value else Memory()
-        watch = self._watch
-        counts, watermark_us = watch.counts.copy(), watch.watermark_us
-        for offset, stamp, raw in self._rows_of(card, before):
-            with contextlib.suppress(Refusal):
-                watch.observe(memory, decode(raw, allow_card_numbers=True), self._generation | offset, stamp)
-        watch.watermark_us = watermark_us
-        watch.counts.clear()
-        watch.counts.update(counts)
-        return memory
-
-    def _rows_of(self, card: str, before: int) -> Iterator[tuple[int, int, bytes]]:
-        """The rows since the last snapshot that were judged and are of this card."""
-        name = card.encode()
-        for rows in self._since:
-            for offset, stamp, raw in zip(rows.offsets, rows.stamps_ms, rows.values, strict=True):
-                if offset >= before:
-                    return
-                if offset in self._unjudged or not (name in raw or b"\\" in raw):  # the name may be written in escapes
-                    continue
-                with contextlib.suppress(Refusal):
-                    if decode(raw, allow_card_numbers=self._allow_card_numbers).card_id == card:
-                        yield offset, stamp, raw
 
     async def _read_back(self, wanted: set[str]) -> None:
         missing = [card for card in wanted if card not in self._cards and card not in self._older]
         for card, value in (await self.state.load(missing)).items():
-            self._cards[card] = self._unpacked(value)
+            self._cards[card] = self._legible(value)
 
-    def _unpacked(self, value: bytes) -> Memory:
+    def _legible(self, memory: bytes) -> bytes:
+        """The memory, or none where it is of another version: what is still in the topic is what is known then."""
         try:
-            return unpack(value)
+            check_version(memory)
         except UnknownLayout:
             self.counts["memory_unreadable"] += 1
-            return Memory()
+            return NOTHING
+        return memory
 
     def _let_older_go(self) -> None:
         """Forgets the cards that were not seen since the last time; what is not in Redis yet always stays."""
         self._older = {card: memory for card, memory in self._cards.items() if card not in self._dirty}
         self._cards = dict(self._dirty)
         self._all_here = False
-
-
-def _newest_us(memory: Memory) -> int:
-    """The latest time that the memory knows of, microseconds since 1970 UTC."""
-    newest = memory.entries[-1].at_us if memory.entries else NEVER
-    return max(newest, memory.cut[0], *memory.contested.values())

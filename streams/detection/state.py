@@ -2,7 +2,7 @@
 
 One hash a partition, `{transactions:N}` (the braces keep it in one slot of a Redis Cluster). Fields:
 
-- `c<card_id>`: the card's memory, packed (`rules.memory`);
+- `c<card_id>`: the card's memory, packed (`rules.layout`);
 - `position`: offset of the first record that is not applied yet; `identity`: of the topic that it counts in;
 - `epoch`: how often the partition has been claimed; `serial`: how often it has been flushed;
 - `generation`: how often the topic has been replaced (the high bits of every ref in a memory);

@@ -9,20 +9,25 @@ import gc
 import json
 import os
 import platform
+import random
 import time
+import tracemalloc
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rules.card_number import mask_card_numbers
 from rules.gazetteer import world
-from rules.memory import Memory, pack, unpack
+from rules.layout import NOTHING, unpack
 from rules.transaction import Transaction, decode
 from rules.watch import Watch
-from tests.bench.bench_detection import transactions
+from tests.bench.bench_detection import payment, transactions
 
 CARDS_SHARE = 10
 """Payments a card has had, on average, when the measured ones come."""
+HISTORIES = (1, 10, 100, 1000)
+NEXT = 32
+AGAIN = 50
 _LONG_RUN = "4" * 100_000
 
 
@@ -36,28 +41,54 @@ def measured(runs: int, count: int, work: Callable[[], Any]) -> float:
     return round(best / count * 1e6, 2)
 
 
-def judged(payments: Sequence[Transaction], memories: dict[str, Memory]) -> int:
-    """Observes the payments in their order, as the worker does; answers how many findings there were."""
-    observe, stamp_ms = Watch().observe, int(time.time() * 1000)
-    found = 0
+def judged(watch: Watch, payments: Sequence[Transaction], memories: dict[str, bytes]) -> None:
+    """Observes the payments in their order, as the worker does."""
+    observe, stamp_ms = watch.observe, int(time.time() * 1000)
     for number, transaction in enumerate(payments):
-        memory = memories.get(transaction.card_id)
-        if memory is None:
-            memory = memories[transaction.card_id] = Memory()
-        found += len(observe(memory, transaction, number, stamp_ms))
-    return found
+        card = transaction.card_id
+        memories[card], _ = observe(memories.get(card, NOTHING), transaction, number, stamp_ms)
 
 
-def read_and_judged(raw: Sequence[bytes]) -> None:
-    """Decodes and observes row by row, each let go of before the next, as the worker does."""
-    watch, stamp_ms = Watch(), int(time.time() * 1000)
-    memories: dict[str, Memory] = {}
+def read_and_judged(raw: Sequence[bytes]) -> dict[str, bytes]:
+    """Decodes and observes row by row, each let go of before the next, as the worker does; what a flush would write."""
+    observe, stamp_ms = Watch().observe, int(time.time() * 1000)
+    memories: dict[str, bytes] = {}
     for number, value in enumerate(raw):
         transaction = decode(value)
-        memory = memories.get(transaction.card_id)
-        if memory is None:
-            memory = memories[transaction.card_id] = Memory()
-        watch.observe(memory, transaction, number, stamp_ms)
+        card = transaction.card_id
+        memories[card], _ = observe(memories.get(card, NOTHING), transaction, number, stamp_ms)
+    return memories
+
+
+def process_bytes(raw: Sequence[bytes]) -> int:
+    """What the memories of these payments' cards take in the process, their dictionary and its keys included."""
+    world()
+    tracemalloc.start()
+    memories = read_and_judged(raw)
+    gc.collect()
+    kept = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    return round(kept / len(memories))
+
+
+def after(history: int, runs: int) -> float:
+    """Microseconds for each of the next payments, trimming included, of a card that had so many before, in order."""
+    end = datetime.now(UTC) - timedelta(minutes=5)
+    begin = end - timedelta(minutes=30) * (history + NEXT)
+    dealt, place = random.Random(1), ("Lyon", "FR", 45.764, 4.8357)
+    payments = [
+        decode(payment(number, "card", place, begin + timedelta(minutes=30) * number, dealt))
+        for number in range(history + NEXT)
+    ]
+    watch, memories = Watch(), dict[str, bytes]()
+    judged(watch, payments[:history], memories)
+    following = payments[history:]
+
+    def work() -> None:
+        for _ in range(AGAIN):
+            judged(watch, following, dict(memories))
+
+    return measured(runs, NEXT * AGAIN, work)
 
 
 def figures(rows: int, runs: int) -> dict[str, Any]:
@@ -68,22 +99,23 @@ def figures(rows: int, runs: int) -> dict[str, Any]:
     raw = [value for _, value in transactions(rows, seed=1, end=datetime.now(UTC) - timedelta(minutes=5))]
     payments = [decode(each) for each in raw]
     early, late = payments[: -rows // CARDS_SHARE], payments[-rows // CARDS_SHARE :]
-    memories: dict[str, Memory] = {}
-    first = measured(1, len(early), lambda: judged(early, memories))
-    packed = [pack(memory) for memory in memories.values()]
-    again = measured(1, len(late), lambda: judged(late, memories))
-    changed = [memories[each.card_id] for each in late]
+    watch, memories = Watch(), dict[str, bytes]()
+    first = measured(1, len(early), lambda: judged(watch, early, memories))
+    packed = list(memories.values())
+    again = measured(1, len(late), lambda: judged(watch, late, memories))
     return {
         "rows": rows,
         "cards": len(memories),
         "gazetteer_s": gazetteer_s,
         "decode_us": measured(runs, rows, lambda: [decode(each) for each in raw]),
-        "decode_and_judge_us": measured(runs, rows, lambda: read_and_judged(raw)),
+        "decode_judge_and_pack_us": measured(runs, rows, lambda: read_and_judged(raw)),
         "judge_cards_first_seen_and_known_us": first,
         "judge_known_cards_us": again,
-        "pack_a_changed_card_us": measured(1, len(changed), lambda: [pack(memory) for memory in changed]),
+        "judge_after_so_many_payments_us": {str(history): after(history, runs) for history in HISTORIES},
         "unpack_a_card_us": measured(runs, len(packed), lambda: [unpack(value) for value in packed]),
-        "packed_bytes": round(sum(map(len, packed)) / len(packed)),
+        "payments_a_card": round(len(early) / len(packed), 1),
+        "packed_bytes_a_card": round(sum(map(len, packed)) / len(packed)),
+        "process_bytes_a_card": process_bytes(raw),
         "mask_a_digit_of_a_long_run_us": measured(runs, len(_LONG_RUN), lambda: mask_card_numbers(_LONG_RUN)),
     }
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from rules.alert import Alert, make_alert
 from rules.itinerary import Reach, walk
+from rules.layout import NOTHING, unpack
 from rules.memory import Memory
 from rules.ruleset import LIVE, RuleSet
 from rules.transaction import Transaction, decode
@@ -58,7 +59,7 @@ class Partition:
     def __init__(self, ruleset: RuleSet = LIVE) -> None:
         self.watch = Watch(ruleset)
         self.ruleset = ruleset
-        self.memories: dict[str, Memory] = {}
+        self.memories: dict[str, bytes] = {}
         self.known: list[Transaction] = []
         self.told: list[Alert] = []
 
@@ -68,8 +69,12 @@ class Partition:
         for row in rows:
             transaction = decode(row)
             self.known.append(transaction)
-            memory = self.memories.setdefault(transaction.card_id, Memory())
-            found = self.watch.observe(memory, transaction, len(self.known) - 1, int(stamp.timestamp() * 1000))
+            self.memories[transaction.card_id], found = self.watch.observe(
+                self.memories.get(transaction.card_id, NOTHING),
+                transaction,
+                len(self.known) - 1,
+                int(stamp.timestamp() * 1000),
+            )
             known = dict(enumerate(self.known))
             alerts += [make_alert(each, transaction.card_id, known, raised_at=stamp, arrived_at=None) for each in found]
         self.told += alerts
@@ -94,14 +99,16 @@ class Partition:
     @property
     def walked(self) -> dict[str, str]:
         """What a walk through the memory finds, done afresh."""
-        found = walk(self.memory.entries, Reach(self.ruleset), self.memory.cut).suspects
+        memory = self.memory
+        found = walk(memory.entries, Reach(self.ruleset), memory.cut).suspects
         return {suspect.transaction_id: against.transaction_id for suspect, against in found}
 
     @property
     def memory(self) -> Memory:
-        return self.memories[CARD]
+        return unpack(self.memories.get(CARD, NOTHING))
 
     @property
     def believed(self) -> str | None:
         """The last believed transaction of the card."""
-        return self.memory.believed.transaction_id if self.memory.believed else None
+        believed = self.memory.believed
+        return believed.transaction_id if believed else None

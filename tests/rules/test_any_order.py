@@ -7,10 +7,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.memory import pack, unpack
+from rules.layout import pack, unpack
 from tests.rules.payments import CARD, PLACES, TEN, Partition, payment
 
-NAMES = "abcdefghij"
+NAMES = [f"payment-{letter}" for letter in "abcdefghij"]
 ENTRY_MODES = ("chip", "contactless", "magstripe", "fallback", "manual", "ecommerce")
 
 
@@ -48,9 +48,9 @@ def test_a_memory_packed_and_unpacked_in_between_decides_alike(these: list[bytes
     partition = Partition()
     partition.arrive(*these[:cut])
     if CARD in partition.memories:
-        value = pack(partition.memory)
-        partition.memories[CARD] = unpack(value)
-        assert pack(partition.memory) == value
+        value = partition.memories[CARD]
+        partition.memories[CARD] = pack(unpack(value))
+        assert partition.memories[CARD] == value
     partition.arrive(*these[cut:])
     assert partition.standing == ends_with(these)
 

@@ -92,7 +92,7 @@ def test_the_message_is_one_line_of_json_that_can_be_read_back() -> None:
 def test_where_the_topic_no_longer_has_the_record_the_evidence_says_so_and_shows_what_the_memory_knows() -> None:
     partition = Partition()
     partition.arrive(payment("a", "Phnom Penh"), payment("b", "Paris", TEN + minutes(0.5)))
-    (finding,) = partition.watch.standing(partition.memory)
+    (finding,) = partition.watch.standing(partition.memories[CARD])
     evidence = make_alert(finding, CARD, {}, raised_at=STAMP, arrived_at=STAMP).evidence
     assert evidence["suspect"]["reason"] == GONE
     assert evidence["suspect"]["country"] == "FR"

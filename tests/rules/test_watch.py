@@ -4,8 +4,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from rules.memory import pack, unpack
-from rules.transaction import Refusal
+from rules.layout import NOTHING, unpack
+from rules.transaction import Refusal, decode
+from rules.watch import NEVER, Watch
 from tests.rules.payments import CARD, STAMP, TEN, Partition, hours, minutes, payment
 
 OTHER_CARD = {"card_id": "card-of-somebody-else"}
@@ -18,11 +19,11 @@ def the_watermark_moves_to(at: datetime) -> bytes:
 def test_more_than_a_day_ahead_of_the_stamp_is_refused_and_changes_nothing() -> None:
     partition = Partition()
     partition.arrive(payment("a", "Paris"))
-    before = (pack(partition.memory), partition.watch.watermark_us)
+    before = (partition.memories[CARD], partition.watch.watermark_us)
     with pytest.raises(Refusal) as caught:
         partition.arrive(payment("b", "Paris", STAMP + timedelta(days=1, microseconds=1)))
     assert (caught.value.reason, caught.value.field) == ("ahead_of_its_time", "occurred_at")
-    assert (pack(partition.memory), partition.watch.watermark_us) == before
+    assert (partition.memories[CARD], partition.watch.watermark_us) == before
     assert partition.arrive(payment("c", "Paris", STAMP + timedelta(days=1))) == []
 
 
@@ -88,7 +89,7 @@ def test_however_many_payments_there_are_the_memory_is_bounded() -> None:
     partition.arrive(payment("home", "Phnom Penh"))
     partition.arrive(*[payment(f"p{number:03}", "Paris", TEN + minutes(10 + number / 10)) for number in range(200)])
     assert len(partition.memory.entries) <= 64 + 1
-    assert len(pack(partition.memory)) < 10_000
+    assert len(partition.memories[CARD]) < 10_000
     assert partition.believed == "home"
 
 
@@ -101,7 +102,7 @@ def test_many_quiet_payments_are_trimmed_without_a_late_one() -> None:
         for number in range(90)
     ]
     partition.arrive(*online)
-    assert len(partition.memory.entries) < 60
+    assert len(partition.memory.entries) <= 2 * (16 + 16)
 
 
 @pytest.mark.parametrize("online", [{}, {"entry_mode": "ecommerce"}])
@@ -169,7 +170,7 @@ def test_a_repeat_outlives_its_original_as_an_id_only() -> None:
     partition.arrive(payment("s", "Paris", TEN + hours(72.9)))
     assert partition.standing == {}
     assert "r" in partition.memory.known
-    assert unpack(pack(partition.memory)).plain
+    assert partition.memory.room
 
 
 def test_rings_of_repeats_count_once() -> None:
@@ -196,10 +197,41 @@ def test_after_enough_hours_for_the_journey_paris_fits_and_is_believed_again() -
 def test_what_stands_can_be_told_again_under_the_same_ids() -> None:
     partition = Partition()
     partition.arrive(payment("a", "Paris"), payment("b", "Phnom Penh", TEN + minutes(12)))
-    partition.memories[CARD] = unpack(pack(partition.memory))
-    (again,) = partition.watch.standing(partition.memory)
+    (again,) = partition.watch.standing(partition.memories[CARD])
     assert (again.status, again.suspect.transaction_id, again.raised_by) == ("raised", "b", "b")
     assert again.refs() == {0, 1}
+
+
+def test_a_damaged_memory_is_begun_anew_and_counted() -> None:
+    partition = Partition()
+    partition.arrive(payment("a", "Paris"))
+    partition.memories[CARD] = partition.memories[CARD].replace(b"a", b"", 1)
+    assert partition.arrive(payment("b", "Phnom Penh", TEN + minutes(12), repeat_of="a")) == []
+    assert partition.believed == "b"
+    assert partition.watch.counts["memory_unreadable"] == 1
+
+
+def test_the_latest_time_that_a_memory_knows_of_is_said() -> None:
+    partition = Partition()
+    partition.arrive(
+        payment("a", "Paris"), payment("b", "Paris", TEN + hours(2)), payment("c", "Paris", TEN + hours(1))
+    )
+    latest_us = int((TEN + hours(2)).timestamp() * 1_000_000)
+    assert partition.watch.newest_us(partition.memories[CARD]) == latest_us
+    assert partition.watch.newest_us(NOTHING) == NEVER
+
+
+def test_a_ref_of_any_size_and_a_place_with_a_radius_are_remembered_on_the_way() -> None:
+    watch, memory = Watch(), NOTHING
+    refs = [1, 2**40 - 1, 2**40, 2**63 - 1]
+    for number, ref in enumerate(refs):
+        row = payment(f"payment-{number}", "Paris", TEN + minutes(number), location=None)
+        memory, found = watch.observe(memory, decode(row), ref, int(STAMP.timestamp() * 1000))
+        assert found == ()
+    entries = unpack(memory).entries
+    assert [entry.ref for entry in entries] == refs
+    assert [entry.radius_m for entry in entries] == [entries[0].radius_m] * 4
+    assert entries[0].radius_m > 0
 
 
 def test_the_memory_names_every_record_it_may_ask_for() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from infra.cli import judge as command
 from infra.cli.main import main
+from rules.layout import unpack
 from tests.rules.payments import STAMP, TEN, hours, minutes, payment
 
 STORY = [payment("a", "Phnom Penh"), payment("b", "Paris", TEN + minutes(12))]
@@ -49,7 +50,7 @@ def test_a_busy_card_holds_no_more_transactions_than_its_memory_refers_to() -> N
         judging.judge(payment(f"p{number:05}", "Paris", TEN + minutes(number)), number)
     ((memory, known),) = judging._cards.values()
     assert len(known) < 600
-    assert memory.refs() <= set(known)
+    assert unpack(memory).refs() <= set(known)
     (alert,) = judging.judge(payment("z", "Phnom Penh", TEN + hours(20.1)), 1200)
     assert len(alert.evidence["recent"]) == 10
 

@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 import redis
 
-from rules.memory import Memory
+from rules.layout import unpack
 from rules.transaction import Transaction
-from rules.verdict import Finding
-from rules.watch import Watch
+from rules.watch import Judged, Watch
 from streams.detection.partition import REMEMBERED_S, Found, Partition, Rows, SetAside
 from streams.detection.state import PartitionState, hash_name
 from streams.topics import TopicIdentity
@@ -55,14 +54,14 @@ async def claimed(state: PartitionState, **options: Any) -> Partition:
 
 @pytest.fixture
 def unbearable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rules that change the memory and the watermark, and then fail, at every payment named `bad`."""
+    """Rules that change the watermark, and then fail, at every payment named `bad`."""
     observe = Watch.observe
 
-    def failing(self: Watch, memory: Memory, transaction: Transaction, ref: int, stamp_ms: int) -> Sequence[Finding]:
-        found = observe(self, memory, transaction, ref, stamp_ms)
+    def failing(self: Watch, memory: bytes, transaction: Transaction, ref: int, stamp_ms: int) -> Judged:
+        judged = observe(self, memory, transaction, ref, stamp_ms)
         if transaction.transaction_id.endswith("-bad"):
             raise ZeroDivisionError
-        return found
+        return judged
 
     monkeypatch.setattr(Watch, "observe", failing)
 
@@ -89,7 +88,7 @@ async def test_a_row_that_the_rules_cannot_bear_is_set_aside_and_leaves_no_trace
     outcomes += await partition.judge(rows(payments[flushed:], flushed))
     assert [(one.reason, one.offset) for one in outcomes if isinstance(one, SetAside)] == [("not_judged", 3)]
     assert suspects(outcomes) == [("raised", "a-3")]
-    memory = partition._cards["a"]
+    memory = unpack(partition._cards["a"])
     assert [entry.transaction_id for entry in memory.entries] == ["a-1", "a-2", "a-3"]
     assert partition._watch.watermark_us == watermark_us
     assert sum(partition.counts.values()) == 0
