@@ -23,8 +23,9 @@ def map_of(evidence: Evidence) -> str:
 
 def svg(drawn: JourneyMap, title: str) -> str:
     """A map as SVG; the title is what a screen reader says of it."""
+    size = f'width="{drawn.width:.0f}" height="{drawn.height:.0f}"'
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {drawn.width:.0f} {drawn.height:.0f}" role="img">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} viewBox="0 0 {drawn.width:.0f} {drawn.height:.0f}" role="img">',
         f"<title>{escape(title)}</title><style>{_STYLE}</style>",
         f'<path class="grid" d="{drawn.grid}"/><path class="land" d="{drawn.land}" fill-rule="evenodd"/>',
     ]

@@ -1,7 +1,7 @@
 """The trust table: what kind of transaction says where the customer's card was, how far, why, and by which source.
 
 The table is data, read from the top: the first line that a transaction fits counts. ``docs/detection.md`` shows it as
-it stands here (``python -m rules.documented`` writes it there, and a test compares).
+it stands here (``rules.documented`` writes it there, and a test compares).
 """
 
 from functools import cache
