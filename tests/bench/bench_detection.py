@@ -238,8 +238,8 @@ def latency(settings: Settings, filled: int, *, seed: int) -> dict[str, float]:
     )
     sent: dict[str, float] = {}
     seen: dict[str, float] = {}
-    ended = threading.Event()
-    listener = threading.Thread(target=listen, args=(settings, seen, ended))
+    listening, ended = threading.Event(), threading.Event()
+    listener = threading.Thread(target=listen, args=(settings, seen, listening, ended))
     with worker(settings) as one:
         cards = [f"late-{seed}-{number}" for number in range(LATE)]
         for number, card in enumerate(cards):
@@ -250,6 +250,7 @@ def latency(settings: Settings, filled: int, *, seed: int) -> dict[str, float]:
         before = filled + len(cards)
         one.until(before)
         listener.start()
+        listening.wait(30)  # else the first alerts would wait for the listener's first connection
         began = time.monotonic()
         count = PER_S * LATENCY_S
         every = count // LATE
@@ -277,12 +278,17 @@ def latency(settings: Settings, filled: int, *, seed: int) -> dict[str, float]:
     return {"p50": round(parts[49]), "p99": round(parts[98]), "alerts": len(waits), "of": len(sent)}
 
 
-def listen(settings: Settings, seen: dict[str, float], ended: threading.Event) -> None:
-    """Notes when the first alert of each card is there, until told to end."""
+def listen(settings: Settings, seen: dict[str, float], listening: threading.Event, ended: threading.Event) -> None:
+    """Notes when the first alert of each card is there, until told to end; says when it has read the earlier ones."""
     consumer = alert_consumer(settings, confluent_kafka.OFFSET_BEGINNING)
+    read_through: set[int | None] = set()
     while not ended.is_set():
         for message in consumer.consume(100, 0.005):
-            if message.error() is None:
+            if message.error() is not None:
+                read_through.add(message.partition())
+                if len(read_through) == settings.partitions:
+                    listening.set()
+            else:
                 seen.setdefault(json.loads(message.value() or b"{}")["card_id"], time.monotonic())
     consumer.close()
 
