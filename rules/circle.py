@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from math import asin, atan2, cos, degrees, radians, sin, sqrt
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from rules.journey import EARTH_RADIUS_KM, distance_km
 
 Vector: TypeAlias = tuple[float, float, float]
 
-_STEPS = 400
+_STEPS: Final = 400
+_OPPOSITE: Final = 1e-9
+"""Between two opposite points there is no middle: the first one is as good as any."""
 
 
 def middle(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
@@ -24,7 +26,7 @@ def middle(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
         part = 1 / (step + 1)
         x, y, z = (here + (there - here) * part for here, there in zip(centre, furthest, strict=True))
         length = sqrt(x * x + y * y + z * z)
-        if length == 0.0:
+        if length < _OPPOSITE:
             break
         centre = (x / length, y / length, z / length)
     x, y, z = centre

@@ -23,9 +23,10 @@ def map_of(evidence: Evidence) -> str:
 
 def svg(drawn: JourneyMap, title: str) -> str:
     """A map as SVG; the title is what a screen reader says of it."""
-    size = f'width="{drawn.width:.0f}" height="{drawn.height:.0f}"'
+    wide, high = f"{drawn.width:.0f}", f"{drawn.height:.0f}"
+    size = f'width="{wide}" height="{high}" viewBox="0 0 {wide} {high}"'
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" {size} viewBox="0 0 {drawn.width:.0f} {drawn.height:.0f}" role="img">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">',
         f"<title>{escape(title)}</title><style>{_STYLE}</style>",
         f'<path class="grid" d="{drawn.grid}"/><path class="land" d="{drawn.land}" fill-rule="evenodd"/>',
     ]
