@@ -3,7 +3,7 @@
 from outreach.cases import events as e
 from outreach.cases.card_actions import block_and_reissue, decline, hold, release_all
 from outreach.cases.commands import ConfirmPayments, DenyPayments, ReceiveReply, WrapUp
-from outreach.cases.contacts import acknowledge
+from outreach.cases.contacts import ACKNOWLEDGEMENT, acknowledge
 from outreach.cases.draft import Draft
 from outreach.cases.errors import Refused
 from outreach.cases.state import CaseState
@@ -24,7 +24,7 @@ def receive_reply(draft: Draft, command: ReceiveReply) -> None:
     elif command.meaning == "unclear":
         to_queue(draft, Reason.READ_REPLY, front=True)
     if command.meaning != "opt_out":
-        acknowledge(draft, command.reply_id, command.channel, "acknowledgement")
+        acknowledge(draft, command.reply_id, command.channel, ACKNOWLEDGEMENT)
     elif not command.confirmed_by_carrier:
         acknowledge(draft, command.reply_id, command.channel, "opt_out_confirmation")
 

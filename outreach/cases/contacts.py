@@ -23,6 +23,7 @@ from outreach.cases.state import ContactState
 from outreach.cases.tasks import Reason, to_queue
 
 ALERT: Final = "alert"
+ACKNOWLEDGEMENT: Final = "acknowledgement"
 LADDER: Final = ("sms", "email")
 """From the fastest channel to the last; each step is taken at most once in a case."""
 
@@ -147,8 +148,7 @@ def receive_call(draft: Draft, command: ReceiveCall) -> None:
 
 def acknowledge(draft: Draft, reply_id: str, channel: str, purpose: str) -> None:
     """Wants the reply answered by "we have it", on the channel on which it came."""
-    named = contact_id(draft.state.case_id, purpose, reply_id)
-    draft.add(e.ContactRequested(contact_id=named, channel=channel, purpose=purpose, answers=reply_id))
+    _request_answer(draft, reply_id, channel, purpose, step=1)
 
 
 def _known(draft: Draft, named: str) -> ContactState:
@@ -169,13 +169,31 @@ def _later(draft: Draft, contact: ContactState) -> bool:
     return any(one.purpose == ALERT and one.step > contact.step for one in draft.state.contacts.values())
 
 
+def _answered_later(draft: Draft, contact: ContactState) -> bool:
+    others = draft.state.contacts.values()
+    return any(one.answers == contact.answers and one.step > contact.step for one in others)
+
+
 def _request_step(draft: Draft, step: int) -> None:
     named = contact_id(draft.state.case_id, ALERT, step)
     draft.add(e.ContactRequested(contact_id=named, channel=LADDER[step - 1], purpose=ALERT, step=step))
 
 
+def _request_answer(draft: Draft, reply_id: str, channel: str, purpose: str, *, step: int) -> None:
+    named = contact_id(draft.state.case_id, purpose, reply_id if step == 1 else f"{reply_id}/{step}")
+    draft.add(e.ContactRequested(contact_id=named, channel=channel, purpose=purpose, step=step, answers=reply_id))
+
+
 def _go_on(draft: Draft, contact: ContactState) -> None:
-    """The next step after one that did not reach her; after the last, a person."""
+    """The next step after one that did not reach her; after the last, a person.
+
+    An acknowledgement that cannot be texted (she has said STOP, say) is emailed: what she wrote was acted on, and she
+    is to know. That is all that is tried.
+    """
+    if contact.purpose == ACKNOWLEDGEMENT and contact.channel == LADDER[0]:
+        if not _answered_later(draft, contact):
+            _request_answer(draft, contact.answers, LADDER[1], ACKNOWLEDGEMENT, step=2)
+        return
     if contact.purpose != ALERT or draft.state.barrier or _later(draft, contact):
         return
     if contact.step < len(LADDER):

@@ -1,6 +1,7 @@
 """What comes from customers: a text or a call finds its case, by the number on file and the newest message to it."""
 
 import hmac
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -46,10 +47,11 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Thread(msgspec.Struct, frozen=True, kw_only=True):
-    """A case of the customer, newest message first."""
+    """A case of somebody who has the number on file."""
 
     case_id: str
     case_code: str
+    customer_id: str
 
 
 class Incoming:
@@ -93,23 +95,24 @@ class Incoming:
         Raises:
             Unavailable, Busy: nothing is certain; retryable with the same provider id.
         """
-        customer_id = await self._customers.by_phone(sender)
+        customers = await self._customers.with_phone(sender)
         kept = scrub(body[:LONGEST_KEPT])
-        threads = await self._threads(customer_id) if customer_id else []
+        threads = await self._threads(customers)
         understood = understand(body, [thread.case_code for thread in threads])
         opts_out = understood.opts_out or carrier_opt_out
         meaning = understood.meaning
         if carrier_opt_out and not understood.opts_out and meaning == "unclear":
             meaning = "opt_out"
         cause = f"sms:{provider_id}"
-        if customer_id and opts_out:
-            await self._customers.opt_out(customer_id, "sms", kept, cause)
-        elif customer_id and meaning == "opt_in":
-            await self._customers.opt_in(customer_id, "sms", cause)
+        for customer_id in customers:  # it is the number that wants no texts, whoever shares it
+            if opts_out:
+                await self._customers.opt_out(customer_id, "sms", kept, cause)
+            elif meaning == "opt_in":
+                await self._customers.opt_in(customer_id, "sms", cause)
         chosen = [thread for thread in threads if thread.case_code == understood.case_code] or threads
         if not chosen:
             silent = opts_out or meaning == "opt_in"
-            return await self._stray(provider_id, "sms", sender, kept, customer_id, silent=silent)
+            return await self._stray(provider_id, "sms", sender, kept, _only(customers), silent=silent)
         command = ReceiveReply(
             reply_id=provider_id,
             channel="sms",
@@ -128,9 +131,9 @@ class Incoming:
         Raises:
             Unavailable, Busy: retryable.
         """
-        customer_id = await self._customers.by_phone(caller)
-        threads = await self._threads(customer_id) if customer_id else []
-        if customer_id and threads:
+        customers = await self._customers.with_phone(caller)
+        threads = await self._threads(customers)
+        if threads:
             try:
                 await self._cases.handle(
                     threads[0].case_id,
@@ -141,26 +144,31 @@ class Incoming:
             except Refused as refused:
                 log.warning("call refused", case_id=threads[0].case_id, code=refused.code)
             else:
-                profile = await self._customers.profile(customer_id)
+                profile = await self._customers.profile(threads[0].customer_id)
                 return self._spoken("greeting", profile)
-        return await self._stray(provider_id, "voice", caller, "", customer_id, silent=False)
+        return await self._stray(provider_id, "voice", caller, "", _only(customers), silent=False)
 
-    async def _threads(self, customer_id: str) -> list[_Thread]:
-        """The customer's cases, the one with the newest message to her first; the open one if none has any."""
+    async def _threads(self, customers: Sequence[str]) -> list[_Thread]:
+        """The customers' cases, the one with the newest message to the number first; what nobody was told of last."""
         async with self._history.transaction() as conn:
             cursor = await conn.execute(
-                "SELECT c.case_id, c.case_code FROM views.contacts k JOIN views.contacts_cases c USING (case_id)"
-                " WHERE c.customer_id = %s AND k.purpose = 'alert'"
-                " GROUP BY c.case_id, c.case_code ORDER BY max(k.position) DESC LIMIT 20",
-                (customer_id,),
+                "SELECT c.case_id, c.case_code, c.customer_id FROM views.contacts k"
+                " JOIN views.contacts_cases c USING (case_id)"
+                " WHERE c.customer_id = ANY(%s) AND k.purpose = 'alert'"
+                " GROUP BY c.case_id, c.case_code, c.customer_id ORDER BY max(k.position) DESC LIMIT 20",
+                (list(customers),),
             )
-            threads = [_Thread(case_id=case_id, case_code=code) for case_id, code in await cursor.fetchall()]
-        profile = await self._customers.profile(customer_id)
-        if profile and profile.open_case and all(thread.case_id != profile.open_case for thread in threads):
+            threads = [_Thread(case_id=row[0], case_code=row[1], customer_id=row[2]) for row in await cursor.fetchall()]
+        known = {thread.case_id for thread in threads}
+        for customer_id in customers:
+            profile = await self._customers.profile(customer_id)
+            if profile is None or not profile.open_case or profile.open_case in known:
+                continue
             state, _ = await self._cases.load(profile.open_case)
             # The read model may be behind the message that she answers; a case of which she was never told comes last.
             told = any(one.purpose == "alert" and one.attempt for one in state.contacts.values())
-            threads.insert(0 if told else len(threads), _Thread(case_id=state.case_id, case_code=state.case_code))
+            thread = _Thread(case_id=state.case_id, case_code=state.case_code, customer_id=customer_id)
+            threads.insert(0 if told else len(threads), thread)
         return threads
 
     async def _stray(
@@ -198,3 +206,8 @@ class Incoming:
         chosen = template(name, "spoken", language)
         filled = fill(chosen, bank=self._bank_name, phone=self._bank_phone, code="")
         return Said(words=filled.body, language=language)
+
+
+def _only(customers: Sequence[str]) -> str | None:
+    """Who it is, where only one can be meant."""
+    return customers[0] if len(customers) == 1 else None

@@ -127,14 +127,13 @@ class Customers:
             actor="customer",
         )
 
-    async def by_phone(self, phone: str) -> str | None:
-        """The customer whose number on file this is (any spelling of it); None where nobody's, or more than one's."""
+    async def with_phone(self, phone: str) -> list[str]:
+        """The customers whose number on file this is (any spelling of it): a household may share one."""
         number = e164(phone)
         if number is None:
-            return None
+            return []
         async with self._history.transaction() as conn:
-            found = await customers_with(conn, self._master_key, number)
-        return found[0] if len(found) == 1 else None
+            return await customers_with(conn, self._master_key, number)
 
     async def _cards(self, card_ids: Sequence[str]) -> dict[str, str]:
         """Last four digits by card, as far as the card is hers still."""

@@ -145,13 +145,21 @@ def test_silence_after_an_answer_is_void(story: Story) -> None:
     assert not story.when(c.NoteSilence(contact_id=sms))
 
 
-def test_an_acknowledgement_that_fails_leads_nowhere(story: Story) -> None:
+def test_an_acknowledgement_that_cannot_be_texted_is_emailed_once(story: Story) -> None:
     story.told().reply("unclear")
     story.when(story.intend("acknowledgement"))
     named = story.contact("acknowledgement").contact_id
     assert not story.when(c.NoteSilence(contact_id=named))
     failed = c.FailContact(contact_id=named, code="30007", reason="filtered")
-    assert names(story.when(failed)) == ["contact.failed filtered"]
+    assert names(story.when(failed)) == ["contact.failed filtered", "contact.requested 2"]
+    assert not story.when(failed)
+    for status in ("failed", "undelivered"):
+        late = c.ReportDelivery(contact_id=named, provider_id="SM-2", status=status)
+        assert "contact.requested 2" not in names(story.when(late))
+    emailed = [one for one in story.state.contacts.values() if one.step == 2 and one.purpose == "acknowledgement"]
+    assert [(one.channel, one.answers) for one in emailed] == [("email", story.state.contacts[named].answers)]
+    lost = c.FailContact(contact_id=emailed[0].contact_id, code="550", reason="no such mailbox")
+    assert names(story.when(lost)) == ["contact.failed no such mailbox"]
 
 
 def test_a_failure_after_the_answer_starts_nothing(story: Story) -> None:

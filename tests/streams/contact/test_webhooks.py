@@ -8,7 +8,7 @@ from infra.history.event import Event
 from outreach.cases import events as e
 from outreach.contact.events import StrayReceived
 from outreach.contact.scrub import MASK
-from tests.streams.contact.world import PHONE, World, until
+from tests.streams.contact.world import EMAIL, PHONE, World, until
 
 STRANGER = "+14155550177"
 
@@ -151,6 +151,35 @@ async def test_stop_is_honoured_at_once_and_nothing_is_texted_afterwards(world: 
     await world.until_status(case_id, "refused", purpose="acknowledgement")
     assert world.texts() == before
     assert await world.contact(case_id, purpose="opt_out_confirmation") is None
+
+
+async def test_an_answer_after_stop_is_acknowledged_by_email(world: World) -> None:
+    case_id = await reached(world)
+    await world.network.reply(PHONE, "STOP")
+    before = world.texts()
+    await world.network.reply(PHONE, "2")
+    assert (await world.state(case_id)).denied
+    await world.until_status(case_id, "accepted", channel="email", purpose="acknowledgement")
+    assert world.texts() == before
+    assert "it was not you" in world.mailboxes.of(EMAIL)[-1].text
+
+
+async def test_two_who_share_a_number_are_told_apart_by_the_newest_message_or_the_code(world: World) -> None:
+    first = await reached(world)
+    await world.customer("dara")
+    second = await world.alert("dara")
+    await world.until_status(second, "delivered")
+    await world.caught_up()
+    await world.network.reply(PHONE, "2")
+    assert (await world.state(second)).denied
+    assert not (await world.state(first)).denied
+    await world.network.reply(PHONE, f"1 {(await world.state(first)).case_code}")
+    assert (await world.state(first)).resolution == "genuine"
+    await world.network.reply(PHONE, "STOP")
+    for customer_id in ("sokha", "dara"):
+        profile = await world.customers.profile(customer_id)
+        assert profile is not None
+        assert "sms" in profile.opted_out
 
 
 async def test_stop_in_other_words_is_confirmed_once_by_us(world: World) -> None:
