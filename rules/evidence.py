@@ -215,9 +215,10 @@ def _words(
     first, second = (shown, other) if finding.suspect.order < finding.against.order else (other, shown)
     between = f"{_span(elapsed_s)} later" if elapsed_s else "at the same moment"
     at_least = f" (at least {away_km:,.0f} km, wherever in their circles they are)" if apart_km - away_km > 1 else ""
-    next_day = f" on {second.local_time:%-d %B}" if second.local_time.date() != first.local_time.date() else ""
+    day, other_day = _clock(first).date(), _clock(second).date()
+    next_day = f" on {other_day:%-d %B}" if other_day != day else ""
     told = (
-        f"The card was used {_where(first)} on {first.local_time:%-d %B} at {_when(first)} and {between}"
+        f"The card was used {_where(first)} on {day:%-d %B} at {_when(first)} and {between}"
         f" {_where(second)} at {_when(second)}{next_day}, {apart_km:,.0f} km away{at_least}."
         f" The fastest plausible journey, by {journey.means}, takes {_span(journey.fastest_s)}."
     )
@@ -233,8 +234,14 @@ def _where(shown: SightingShown) -> str:
     return named if _FROM in shown.place else f"in {named}"
 
 
+def _clock(shown: SightingShown) -> datetime:
+    """The time as the words say it: local, or UTC where so wide a circle may lie in several time zones."""
+    return shown.local_time if shown.radius_km <= _NEAR_KM else shown.at
+
+
 def _when(shown: SightingShown) -> str:
-    return f"{shown.local_time:%H:%M} local time ({shown.at:%H:%M} UTC)"
+    utc = f"{shown.at:%H:%M} UTC"
+    return utc if _clock(shown) is shown.at else f"{shown.local_time:%H:%M} local time ({utc})"
 
 
 def _span(seconds: float) -> str:

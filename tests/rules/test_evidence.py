@@ -38,7 +38,7 @@ def test_a_card_by_country_says_somewhere_and_how_far_it_is_at_least() -> None:
     (alert,) = Partition().arrive(payment("a", "Phnom Penh"), france)
     evidence = alert.evidence
     assert evidence["suspect"]["place"] == "somewhere in France"
-    assert "1 h 0 min later somewhere in France at" in evidence["words"]
+    assert "1 h 0 min later somewhere in France at 11:00 UTC, " in evidence["words"]
     assert "(at least 9,353 km, wherever in their circles they are)" in evidence["words"]
     assert (
         "It is placed by its country alone, within 699 km: it came without a usable point."

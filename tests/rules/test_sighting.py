@@ -1,8 +1,13 @@
 """The trust table, and where a transaction took place."""
 
+from typing import Any
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rules.gazetteer import Place, world
+from rules.journey import distance_km
 from rules.ruleset import LIVE
 from rules.sighting import HIGH, MEDIUM, NONE, TRUSTED, WEAK, believable_box, how_placed, place_of, radius_m, trust
 from rules.transaction import Channel, EntryMode, Instrument, Type, decode
@@ -147,10 +152,32 @@ def test_a_city_at_the_point_of_nought_degrees_does_not_make_that_a_point() -> N
         ({"merchant": None}, ""),
     ],
 )
-def test_how_a_place_is_known_is_said_in_words(fields: dict[str, object], words: str) -> None:
+def test_how_a_place_is_known_is_said_in_words(fields: dict[str, Any], words: str) -> None:
     said = how_placed(decode(payment("t", "Paris", **fields)), world(), LIVE)
     assert words in said
     assert bool(words) == bool(said)
+
+
+stated_places = st.sampled_from(
+    ["Paris FR", "Suva FJ", "Murmansk RU", "Accra GH", "Springfield US", "- FR", "- US", "- NZ"]
+)
+
+
+@given(stated_places, st.floats(-90, 90), st.floats(-180, 180))
+def test_a_point_is_believed_or_the_stated_place_and_within_its_box_always_the_point(
+    stated: str, lat: float, lon: float
+) -> None:
+    city, _, country = stated.rpartition(" ")
+    merchant = {"city": None if city == "-" else city, "country": country}
+    transaction = decode(payment("t", None, location={"lat": lat, "lon": lon}, merchant=merchant))
+    place, known = place_of(transaction, world(), LIVE), world().stated(merchant["city"], country)
+    assert known is not None
+    assert place is transaction.location or place == known
+    away_km = distance_km(lat, lon, known.lat, known.lon) - known.radius_km
+    assert place is not transaction.location or away_km <= LIVE.contradiction_km
+    box = believable_box(known, LIVE)
+    if box is not None and box[0] < lat < box[1] and box[2] < lon < box[3]:
+        assert place is transaction.location
 
 
 def test_how_sightings_are_placed_is_counted() -> None:
