@@ -29,6 +29,7 @@ _UNKNOWN: Final = Merchant()
 _SOMEWHERE: Final = "somewhere in "
 _FROM: Final = " km from "
 _NEAR_KM: Final = 50.0
+_WORTH_SAYING: Final = 0.02
 _MINUTE_S: Final = 60
 _HOUR_S: Final = 3600
 
@@ -214,7 +215,11 @@ def _words(
 ) -> str:
     first, second = (shown, other) if finding.suspect.order < finding.against.order else (other, shown)
     between = f"{_span(elapsed_s)} later" if elapsed_s else "at the same moment"
-    at_least = f" (at least {away_km:,.0f} km, wherever in their circles they are)" if apart_km - away_km > 1 else ""
+    at_least = (
+        f" (at least {away_km:,.0f} km, wherever in their circles they are)"
+        if apart_km - away_km > _WORTH_SAYING * apart_km
+        else ""
+    )
     day, other_day = _clock(first).date(), _clock(second).date()
     next_day = f" on {other_day:%-d %B}" if other_day != day else ""
     told = (
