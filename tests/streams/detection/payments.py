@@ -6,6 +6,9 @@ from typing import Any
 PHNOM_PENH = ("Phnom Penh", "KH", 11.5564, 104.9282)
 PARIS = ("Paris", "FR", 48.8606, 2.3376)
 NADI = ("Nadi", "FJ", -17.7765, 177.4356)
+LONDON = ("London", "GB", 51.5074, -0.1278)
+SINGAPORE = ("Singapore", "SG", 1.4360, 103.7860)
+JOHOR = ("Johor Bahru", "MY", 1.5300, 103.9170)
 APIA = ("Apia", "WS", -13.8333, -171.7667)
 TODAY = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=12)
 

@@ -13,8 +13,9 @@ from infra.settings import Settings
 from streams.detection.state import hash_name
 from streams.topics import ensure_topics
 from tests.streams.detection.conftest import Bank, Worker, until
-from tests.streams.detection.payments import APIA, NADI, PARIS, PHNOM_PENH, payment
+from tests.streams.detection.payments import APIA, JOHOR, LONDON, NADI, PARIS, PHNOM_PENH, SINGAPORE, payment
 
+AIRLINE = {"mcc": "4511", "city": "Paris", "country": "FR"}
 CASES: dict[str, tuple[list[dict[str, Any]], dict[str, str]]] = {
     # case: payments in their order of arrival, standing suspects with their verdict
     "1": ([payment("c1", "pnh", PHNOM_PENH, 0), payment("c1", "paris", PARIS, 12)], {"c1-paris": "alert"}),
@@ -24,6 +25,37 @@ CASES: dict[str, tuple[list[dict[str, Any]], dict[str, str]]] = {
             payment("c3", "pnh", PHNOM_PENH, 0),
             payment("c3", "paris", PARIS, 5, channel="card_not_present", entry_mode="ecommerce"),
             payment("c3", "again", PHNOM_PENH, 10),
+        ],
+        {},
+    ),
+    "4": ([payment("c4", "pnh", PHNOM_PENH, 0), payment("c4", "paris", PARIS, 12, type="recurring")], {}),
+    "5": (
+        [payment("c5", "pnh", PHNOM_PENH, 0), payment("c5", "paris", PARIS, 12, entry_mode="fallback")],
+        {"c5-paris": "alert"},
+    ),
+    "5, fallback first": (
+        [payment("c5b", "paris", PARIS, 0, entry_mode="fallback"), payment("c5b", "pnh", PHNOM_PENH, 12)],
+        {"c5b-paris": "alert"},
+    ),
+    "6": (
+        [
+            payment("c6", "pnh", PHNOM_PENH, 0),
+            payment("c6", "paris", PARIS, 12, merchant=AIRLINE | {"name": "Blue Sky Airways In-Flight"}),
+        ],
+        {},
+    ),
+    "6, a ticket office on the ground": (
+        [
+            payment("c6b", "pnh", PHNOM_PENH, 0),
+            payment("c6b", "paris", PARIS, 12, merchant=AIRLINE | {"name": "Blue Sky Airways Ticket Office"}),
+        ],
+        {"c6b-paris": "alert"},
+    ),
+    "7": (
+        [
+            payment("c7", "pnh", PHNOM_PENH, -2880),
+            payment("c7", "paris", PARIS, 0),
+            payment("c7", "tap", PHNOM_PENH, -2820, entry_mode="contactless", deferred=True),
         ],
         {},
     ),
@@ -38,6 +70,7 @@ CASES: dict[str, tuple[list[dict[str, Any]], dict[str, str]]] = {
         ],
         {"c10-paris": "alert"},
     ),
+    "11": ([payment("c11", "pnh", PHNOM_PENH, 0), payment("c11", "paris", PARIS, 12, type="refund")], {}),
     "12": (
         [
             payment("c12", "pnh", PHNOM_PENH, 0),
@@ -45,6 +78,21 @@ CASES: dict[str, tuple[list[dict[str, Any]], dict[str, str]]] = {
         ],
         {"c12-paris": "alert"},
     ),
+    "13": ([payment("c13", "pnh", PHNOM_PENH, 0), payment("c13-additional", "paris", PARIS, 12)], {}),
+    "15": ([payment("c15", "singapore", SINGAPORE, 0), payment("c15", "johor", JOHOR, 1)], {}),
+    "16": (
+        [
+            payment("c16", "paris", PARIS, 0, merchant={"country": "FR"}, location=None),
+            payment("c16", "brussels", PARIS, 5, merchant={"country": "BE"}, location=None),
+        ],
+        {},
+    ),
+    "17, in three hours": ([payment("c17", "paris", PARIS, 0), payment("c17", "london", LONDON, 180)], {}),
+    "17, in twenty-five minutes": (
+        [payment("c17b", "paris", PARIS, 0), payment("c17b", "london", LONDON, 25)],
+        {"c17b-london": "alert"},
+    ),
+    "18": ([payment("c18", "2", PARIS, 0), payment("c18", "1", PHNOM_PENH, 0)], {"c18-2": "alert"}),
     "19": (
         [
             payment("c19", "paris", PARIS, 0),
@@ -62,6 +110,14 @@ CASES: dict[str, tuple[list[dict[str, Any]], dict[str, str]]] = {
         {"c19b-pnh": "alert"},
     ),
     "22": ([payment("c22", "nadi", NADI, 0), payment("c22", "apia", APIA, 10)], {"c22-apia": "alert"}),
+    "22, in five hours": ([payment("c22b", "nadi", NADI, 0), payment("c22b", "apia", APIA, 300)], {}),
+    "23": (
+        [
+            payment("c23", "pnh", PHNOM_PENH, 0),
+            payment("c23", "nowhere", PARIS, 12, merchant=None, location={"lat": 0, "lon": 0}),
+        ],
+        {},
+    ),
 }
 
 
