@@ -1,0 +1,234 @@
+"""The report's charts as SVG, drawn with the page's own colours; every number in them stands in a table too."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from markupsafe import Markup, escape
+
+from rules.backtest.outcome import Arc, CurvePoint, DayRow, KindRow, PairRow
+from rules.backtest.score import Score, Share
+from rules.land import land_within
+from rules.map import great_circle
+
+_SIDE: Final = 420
+_LEFT: Final = 46
+_TOP: Final = 14
+_WIDE: Final = 960
+_MAP_HIGH: Final = 430
+_NORTH: Final = 78.0
+_SOUTH: Final = -56.0
+_ROW: Final = 26
+_TICKS: Final = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+_FEW: Final = 5
+_SEAM: Final = 180.0
+_LINE: Final = 14
+_LETTER: Final = 7
+
+
+def precision_recall(curve: Sequence[CurvePoint], live: Score, others: Mapping[str, Score]) -> Markup:
+    """Precision against recall, per case: the curve over the thresholds, the live rule set, others' rules."""
+    span = _SIDE - _LEFT - _TOP
+
+    def at(score: Score) -> tuple[float, float]:
+        return (
+            _LEFT + (score.recall_case.value or 0.0) * span,
+            _TOP + (1 - (score.precision_case.value or 0.0)) * span,
+        )
+
+    parts = [_axes(span)]
+    known = [point for point in curve if point.score.precision_case.value is not None]
+    if known:
+        way = "L".join("{:.1f} {:.1f}".format(*at(point.score)) for point in known)
+        parts.append(f'<path class="curve" d="M{way}"/>')
+    for point in known:
+        x, y = at(point.score)
+        parts.append(
+            f'<circle class="point" cx="{x:.1f}" cy="{y:.1f}" r="3.5"><title>journeys x {point.factor:g}:'
+            f" precision {_percent(point.score.precision_case)}, recall {_percent(point.score.recall_case)}"
+            "</title></circle>"
+        )
+    placed = [at(score) for score in others.values() if score.precision_case.value is not None]
+    for name, score in others.items():
+        if score.precision_case.value is not None:
+            x, y = at(score)
+            parts.append(f'<rect class="other" x="{x - 4:.1f}" y="{y - 4:.1f}" width="8" height="8"/>')
+            parts.append(_beside(name, x, y, placed))
+    if live.precision_case.value is not None:
+        x, y = at(live)
+        parts.append(_interval(live, at))
+        parts.append(f'<circle class="live" cx="{x:.1f}" cy="{y:.1f}" r="7"/>')
+        parts.append(f'<text class="strong" x="{x + 12:.1f}" y="{y - 10:.1f}">Ringback</text>')
+    return _svg(_SIDE + _TOP, _SIDE, "Precision against recall", parts)
+
+
+def recall_by_kind(rows: Sequence[KindRow]) -> Markup:
+    """A bar a kind of case, with its interval."""
+    left, span = 290, _WIDE - 290 - 150
+    parts = []
+    for number, row in enumerate(rows):
+        y = number * _ROW + 4
+        low, high = left + row.recall.low * span, left + row.recall.high * span
+        wide = (row.recall.value or 0.0) * span
+        middle = y + 9
+        ends = f"M{low:.1f} {middle - 4}v8M{high:.1f} {middle - 4}v8"
+        said = f"{_percent(row.recall)} ({row.recall.hits:,} of {row.recall.of:,})"
+        parts += [
+            f'<text class="label" x="{left - 10}" y="{y + 13}">{escape(kind_words(row))}</text>',
+            f'<rect class="track" x="{left}" y="{y}" width="{span}" height="18" rx="3"/>',
+            f'<rect class="good" x="{left}" y="{y}" width="{wide:.1f}" height="18" rx="3"/>',
+            f'<path class="whisker" d="M{low:.1f} {middle}H{high:.1f}{ends}"/>',
+            f'<text class="value" x="{left + span + 10}" y="{y + 13}">{said}</text>',
+        ]
+    return _svg(_WIDE, len(rows) * _ROW + 6, "Share of cases found, by kind", parts)
+
+
+def country_pairs(rows: Sequence[PairRow]) -> Markup:
+    """Alerts between two countries, true and false."""
+    most = max((row.alerts_true + row.alerts_false for row in rows), default=1)
+    left, span = 90, _WIDE - 90 - 170
+    parts = []
+    for number, row in enumerate(rows):
+        y = number * _ROW + 4
+        true, false = row.alerts_true / most * span, row.alerts_false / most * span
+        said = f"{row.alerts_true:,} fraud, {row.alerts_false:,} not"
+        parts += [
+            f'<text class="label" x="{left - 10}" y="{y + 13}">{escape(row.one)} – {escape(row.other)}</text>',  # noqa: RUF001
+            f'<rect class="good" x="{left}" y="{y}" width="{true:.1f}" height="18"/>',
+            f'<rect class="bad" x="{left + true:.1f}" y="{y}" width="{false:.1f}" height="18"/>',
+            f'<text class="value" x="{left + true + false + 8:.1f}" y="{y + 13}">{said}</text>',
+        ]
+    return _svg(_WIDE, len(rows) * _ROW + 6, "Alerts by pair of countries", parts)
+
+
+def days(rows: Sequence[DayRow]) -> Markup:
+    """Alerts a day."""
+    high, left = 150, 40
+    most = max((row.alerts_true + row.alerts_false for row in rows), default=1)
+    step = (_WIDE - left) / max(len(rows), 1)
+    parts = [
+        f'<path class="rule" d="M{left} {high + 10}H{_WIDE}M{left} 10H{_WIDE}"/>',
+        f'<text class="label" x="{left - 6}" y="14">{most:,}</text>',
+        f'<text class="label" x="{left - 6}" y="{high + 14}">0</text>',
+    ]
+    for number, row in enumerate(rows):
+        true, false = row.alerts_true / most * high, row.alerts_false / most * high
+        x, wide = left + number * step + step * 0.12, step * 0.76
+        title = f"<title>{row.day}: {row.alerts_true} fraud, {row.alerts_false} not</title>"
+        for kind, floor, tall in (("good", 0.0, true), ("bad", true, false)):
+            y = high + 10 - floor - tall
+            box = f'x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="{tall:.1f}"'
+            parts.append(f'<rect class="{kind}" {box}>{title}</rect>')
+        if number % max(1, len(rows) // _FEW) == 0:
+            parts.append(f'<text class="tick" x="{x + wide / 2:.1f}" y="{high + 28}">{row.day[5:]}</text>')
+    return _svg(_WIDE, high + 34, "Alerts a day", parts)
+
+
+def causes(counts: Mapping[str, int]) -> Markup:
+    """What false alerts were in truth."""
+    left, span = 220, _WIDE - 220 - 80
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    most = max(counts.values(), default=1)
+    parts = []
+    for number, (name, count) in enumerate(ordered):
+        y = number * _ROW + 4
+        wide = count / most * span
+        parts += [
+            f'<text class="label" x="{left - 10}" y="{y + 13}">{escape(name)}</text>',
+            f'<rect class="bad" x="{left}" y="{y}" width="{wide:.1f}" height="18" rx="3"/>',
+            f'<text class="value" x="{left + wide + 8:.1f}" y="{y + 13}">{count:,}</text>',
+        ]
+    return _svg(_WIDE, len(ordered) * _ROW + 6, "False alerts by what they are in truth", parts)
+
+
+def world_map(arcs: Sequence[Arc]) -> Markup:
+    """Alerts as great circles, the false ones below."""
+
+    def at(lon: float, lat: float) -> tuple[float, float]:
+        return (lon + 180) / 360 * _WIDE, (_NORTH - lat) / (_NORTH - _SOUTH) * _MAP_HIGH
+
+    rings = (
+        "M" + "L".join("{:.1f} {:.1f}".format(*at(*point)) for point in ring) + "Z"
+        for ring in land_within(-180.0, _SOUTH, 180.0, _NORTH)
+    )
+    parts = [f'<path class="land" d="{"".join(rings)}"/>']
+    for fraud, kind in ((False, "bad"), (True, "good")):
+        way = "".join(_arc(arc, at) for arc in arcs if arc.fraud is fraud)
+        ends = "".join(
+            "M{:.1f} {:.1f}h0".format(*at(arc.other_lon, arc.other_lat)) for arc in arcs if arc.fraud is fraud
+        )
+        parts.append(f'<path class="arc {kind}-line" d="{way}"/><path class="end {kind}-line" d="{ends}"/>')
+    return _svg(_WIDE, _MAP_HIGH, "Where alerts come from", parts)
+
+
+def _arc(arc: Arc, at: Callable[[float, float], tuple[float, float]]) -> str:
+    found, before = "", None
+    for lon, lat in great_circle((arc.lon, arc.lat), (arc.other_lon, arc.other_lat), 24):
+        wrapped = (lon + _SEAM) % 360 - _SEAM
+        jumps = before is None or abs(wrapped - before) > _SEAM
+        found += ("M" if jumps else "L") + "{:.0f} {:.0f}".format(*at(wrapped, lat))
+        before = wrapped
+    return found
+
+
+def kind_words(row: KindRow) -> str:
+    """A kind of case in words."""
+    parts = [row.kind.replace("_", " "), row.reach.replace("_", " "), row.pattern]
+    return ", ".join(part for part in parts if part not in {"unknown", "remote"})
+
+
+def _axes(span: float) -> str:
+    lines = [f'<rect class="track" x="{_LEFT}" y="{_TOP}" width="{span}" height="{span}"/>']
+    for tick in _TICKS:
+        x, y = _LEFT + tick * span, _TOP + (1 - tick) * span
+        lines += [
+            f'<path class="rule" d="M{_LEFT} {y:.1f}h{span}M{x:.1f} {_TOP}v{span}"/>',
+            f'<text class="label" x="{_LEFT - 6}" y="{y + 4:.1f}">{tick:.0%}</text>',
+            f'<text class="tick" x="{x:.1f}" y="{_TOP + span + 16}">{tick:.0%}</text>',
+        ]
+    lines += [
+        f'<text class="tick" x="{_LEFT + span / 2}" y="{_TOP + span + 32}">recall: cases found</text>',
+        f'<text class="tick" transform="translate(11 {_TOP + span / 2}) rotate(-90)">precision: cases of fraud</text>',
+    ]
+    return "".join(lines)
+
+
+def _interval(live: Score, at: Callable[[Score], tuple[float, float]]) -> str:
+    x, y = at(live)
+    span = _SIDE - _LEFT - _TOP
+    low, high = (_LEFT + value * span for value in (live.recall_case.low, live.recall_case.high))
+    top, bottom = (_TOP + (1 - value) * span for value in (live.precision_case.high, live.precision_case.low))
+    return f'<path class="whisker" d="M{low:.1f} {y:.1f}H{high:.1f}M{x:.1f} {top:.1f}V{bottom:.1f}"/>'
+
+
+def _beside(name: str, x: float, y: float, taken: list[tuple[float, float]]) -> str:
+    """A name on the side of its mark that is free: right, left, above, below."""
+    wide = len(name) * _LETTER + 9
+    sides = ((9.0, 4.0, "start"), (-9.0, 4.0, "end"), (0.0, -10.0, "middle"), (0.0, 18.0, "middle"))
+    middles = [
+        (x + right + {"start": wide / 2, "end": -wide / 2, "middle": 0.0}[anchor], y + down)
+        for right, down, anchor in sides
+    ]
+    free = [
+        number
+        for number, (across, height) in enumerate(middles)
+        if not any(
+            abs(height - other_y) < _LINE and abs(across - other_x) < wide
+            for other_x, other_y in taken
+            if (other_x, other_y) != (x, y)
+        )
+    ]
+    chosen = free[0] if free else 0
+    right, down, anchor = sides[chosen]
+    taken.append(middles[chosen])
+    return f'<text class="name" text-anchor="{anchor}" x="{x + right:.1f}" y="{y + down:.1f}">{escape(name)}</text>'
+
+
+def _percent(share: Share) -> str:
+    return "–" if share.value is None else f"{share.value:.1%}"  # noqa: RUF001 - a dash for none
+
+
+def _svg(width: float, height: float, title: str, parts: Sequence[str]) -> Markup:
+    body = "".join(parts)
+    return Markup(  # noqa: S704 - made of numbers, and of names that are escaped where they are put in
+        f'<svg class="chart" viewBox="0 0 {width:g} {height:g}" role="img"><title>{title}</title>{body}</svg>'
+    )
