@@ -35,6 +35,15 @@ NAMESAKE: Final = 0.01
 SURELY_MEANT: Final = 100_000
 """A city of so many people is meant by its proper name; no bigger one is looked for among other spellings."""
 
+_STATES: Final = {
+    "AU": {"01": "ACT", "02": "NSW", "03": "NT", "04": "QLD", "05": "SA", "06": "TAS", "07": "VIC", "08": "WA"},
+    "CA": {
+        **{"01": "AB", "02": "BC", "03": "MB", "04": "NB", "05": "NL", "07": "NS", "08": "ON", "09": "PE", "10": "QC"},
+        **{"11": "SK", "12": "YT", "13": "NT", "14": "NU"},
+    },
+}
+"""How states are abbreviated of which GeoNames has a number; of the others (the United States) it has the letters."""
+
 _MOST_REMEMBERED: Final = 200_000
 _KM_PER_DEGREE: Final = EARTH_RADIUS_KM * radians(1)
 _QUARTER_TURN: Final = 90.0
@@ -107,7 +116,7 @@ class Gazetteer:
 
         Case, accents and punctuation do not matter. Proper names count before other spellings, unless a much bigger
         city is spelled so; a city counts before an airport, which is known by its name or its IATA code. The state may
-        stand behind the city (``Portland OR``) where it is abbreviated by letters.
+        stand behind the city (``Portland OR``).
         """
         key = (city, country)
         try:
@@ -214,8 +223,9 @@ def _by_name(cities: list[City]) -> dict[str, list[City]]:
     for city in cities:
         name = folded(city.name)
         names = {name, written_out(city.name)}
-        if city.admin1code.isalpha():
-            names.add(name + city.admin1code.casefold())
+        state = _STATES.get(city.countrycode, {}).get(city.admin1code, city.admin1code)
+        if state.isalpha():
+            names |= {each + state.casefold() for each in names}
         for each in names:
             named.setdefault(each, []).append(city)
     return named

@@ -42,6 +42,9 @@ def towns(*cities: str) -> bytes:
         ("St. Petersburg", "RU"),
         ("Portland OR", "US"),
         ("PORTLAND, ME", "US"),
+        ("TORONTO ON", "CA"),
+        ("Montréal, QC", "CA"),
+        ("SYDNEY NSW", "AU"),
     ],
 )
 def test_a_city_is_found_by_any_spelling(name: str, country: str) -> None:
