@@ -38,8 +38,19 @@ SURELY_MEANT: Final = 100_000
 _STATES: Final = {
     "AU": {"01": "ACT", "02": "NSW", "03": "NT", "04": "QLD", "05": "SA", "06": "TAS", "07": "VIC", "08": "WA"},
     "CA": {
-        **{"01": "AB", "02": "BC", "03": "MB", "04": "NB", "05": "NL", "07": "NS", "08": "ON", "09": "PE", "10": "QC"},
-        **{"11": "SK", "12": "YT", "13": "NT", "14": "NU"},
+        "01": "AB",
+        "02": "BC",
+        "03": "MB",
+        "04": "NB",
+        "05": "NL",
+        "07": "NS",
+        "08": "ON",
+        "09": "PE",
+        "10": "QC",
+        "11": "SK",
+        "12": "YT",
+        "13": "NT",
+        "14": "NU",
     },
 }
 """How states are abbreviated of which GeoNames has a number; of the others (the United States) it has the letters."""
