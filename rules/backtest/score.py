@@ -34,7 +34,8 @@ def share(hits: int, of: int) -> Share:
     part, z2 = hits / of, Z_95**2
     middle = (part + z2 / (2 * of)) / (1 + z2 / of)
     half = Z_95 / (1 + z2 / of) * sqrt(part * (1 - part) / of + z2 / (4 * of * of))
-    return Share(hits, of, part, max(0.0, middle - half), min(1.0, middle + half))
+    # rounding must not put the share outside of its own interval
+    return Share(hits, of, part, max(0.0, min(part, middle - half)), min(1.0, max(part, middle + half)))
 
 
 class Raised(msgspec.Struct, frozen=True, gc=False):
