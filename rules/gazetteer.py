@@ -29,8 +29,12 @@ KM_PER_ROOT_OF_PEOPLE: Final = 0.01
 AIRPORT_RADIUS_KM: Final = 5.0
 """The largest are some ten kilometres long."""
 
-NAMESAKE: Final = 0.01
-"""The bigger place wins: a namesake with fewer of the people of the biggest is not meant, but once in a hundred."""
+NAMESAKE: Final = 0.05
+"""The bigger place wins: a namesake with fewer of the people of the biggest is not meant, but once in twenty times
+(Dallas is in Texas, not in Oregon)."""
+
+CUT_AT: Final = 13
+"""ISO 8583 data element 43 has so many characters for the city: a name that is as long may be the beginning of one."""
 
 SURELY_MEANT: Final = 100_000
 """A city of so many people is meant by its proper name; no bigger one is looked for among other spellings."""
@@ -127,7 +131,8 @@ class Gazetteer:
 
         Case, accents and punctuation do not matter. Proper names count before other spellings, unless a much bigger
         city is spelled so; a city counts before an airport, which is known by its name or its IATA code. The state may
-        stand behind the city (``Portland OR``).
+        stand behind the city (``Portland OR``). What is not found and is 13 characters long counts as the beginning of
+        a name.
         """
         key = (city, country)
         try:
@@ -175,9 +180,13 @@ class Gazetteer:
         if biggest >= SURELY_MEANT:
             return _cover(proper)
         cities = proper + [city for city in self._spelled(asked, country) if city.population > biggest]
-        if cities:
-            return _cover(cities)
-        return _airports().get((country, asked))
+        if not cities and (country, asked) in _airports():
+            return _airports()[country, asked]
+        if not cities and len(name) == CUT_AT:
+            cities = [
+                city for whole, named in self._named[country].items() if whole.startswith(asked) for city in named
+            ]
+        return _cover(cities) if cities else None
 
     def _spelled(self, asked: str, country: str) -> list[City]:
         """The cities of the country with such a name among their other spellings."""

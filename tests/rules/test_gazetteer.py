@@ -71,14 +71,14 @@ def test_every_spelling_of_a_city_is_the_same_place(name: str) -> None:
     assert world().find(name, "DE") == world().find("Köln", "DE")
 
 
-def test_the_bigger_place_wins_over_a_namesake_with_less_than_a_hundredth_of_its_people() -> None:
-    big, small = CITY % ("Town", 1, 200_000), CITY % ("Town", 3, 1_999)
+def test_the_bigger_place_wins_over_a_namesake_with_less_than_a_twentieth_of_its_people() -> None:
+    big, small = CITY % ("Town", 1, 200_000), CITY % ("Town", 3, 9_999)
     alone, both = (Gazetteer(towns(*each)).find("Town", "AA") for each in ([big], [big, small]))
     assert alone == both
 
 
 def test_a_namesake_that_may_be_meant_is_covered_too() -> None:
-    found = Gazetteer(towns(CITY % ("Town", 1, 200_000), CITY % ("Town", 3, 2_000))).find("Town", "AA")
+    found = Gazetteer(towns(CITY % ("Town", 1, 200_000), CITY % ("Town", 3, 10_000))).find("Town", "AA")
     assert found is not None
     assert found.lat == pytest.approx(2, abs=0.1)
     assert found.radius_km > 110
@@ -96,6 +96,17 @@ def test_the_proper_name_of_a_large_city_means_it() -> None:
     found = Gazetteer(towns(CITY % ("Town", 1, 100_000), respelled)).find("Town", "AA")
     assert found is not None
     assert found.lat == 1
+
+
+@pytest.mark.parametrize("name", ["MARNE LA VALL", "Marne-la-Vall"])
+def test_a_name_that_was_cut_after_thirteen_characters_is_found(name: str) -> None:
+    found = world().find(name, "FR")
+    assert found is not None
+    assert found == world().find("Marne-la-Vallée", "FR")
+
+
+def test_only_a_name_of_thirteen_characters_may_be_cut() -> None:
+    assert world().find("MARNE LA VAL", "FR") is None
 
 
 @pytest.mark.parametrize("name", ["CDG", "Charles de Gaulle", "charles de gaulle international airport"])
