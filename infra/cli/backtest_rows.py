@@ -194,7 +194,7 @@ def _frames(history: History, job: Job) -> Iterator[tuple[int, pl.DataFrame]]:
     scanned = (
         pl.scan_csv(history.file, infer_schema=False, separator=_separator(history.file))
         if suffix == ".csv"
-        else pl.scan_ndjson(history.file, infer_schema_length=10_000)
+        else pl.scan_ndjson(history.file, infer_schema_length=None)
     )
     first = 0
     for frame in scanned.collect_batches(chunk_size=BATCH, maintain_order=True):
