@@ -6,6 +6,7 @@ from typing import Any, Final
 import numpy as np
 
 from rules.simulate.assumptions import Assumptions
+from rules.simulate.journeys import draw_legs
 from rules.simulate.payments import (
     ABSENT,
     ATM,
@@ -14,7 +15,6 @@ from rules.simulate.payments import (
     ECOMMERCE,
     FALLBACK,
     MAGSTRIPE,
-    PRESENT,
     SUSPECTED,
     WITHDRAWAL,
     WRONG_PIN,
@@ -88,7 +88,7 @@ def commit(
             (COUNTERFEIT, STOLEN, CARD_ABSENT),
             p=(crime.counterfeit, crime.stolen, 1 - crime.counterfeit - crime.stolen),
         )
-        plastic = mine[(genuine["channel"][mine] == PRESENT) & ~genuine["wallet"][mine]]
+        plastic = mine[(genuine["channel"][mine] != ABSENT) & ~genuine["wallet"][mine]]
         home = int(people.home[cards.person[victim]])
         begins = rng.uniform(0.02, 0.97) * days * DAY
         pattern = "single" if rng.random() < crime.single else "burst"
@@ -96,7 +96,7 @@ def commit(
         if kind == STOLEN and len(plastic):
             taken = int(rng.choice(plastic))
             place, reach = _near_theft(rng, world, int(genuine["city"][taken]))
-            at = float(genuine["true_s"][taken]) + rng.lognormal(np.log(2.5 * 3600), 0.8)
+            at = float(genuine["true_s"][taken]) + _carried(rng, world, int(genuine["city"][taken]), place)
             gone = plastic[genuine["true_s"][plastic] > genuine["true_s"][taken]]
             happens[gone] = False
         elif kind == CARD_ABSENT:
@@ -167,6 +167,15 @@ def _copied_to(rng: np.random.Generator, world: World, assumed: Assumptions, hom
             [3.0 if world.countries[n] in _STRIPE_LANDS else 1.0 for n in world.destinations[fits]]
         )
     return int(world.destinations[rng.choice(fits, p=likes / likes.sum())]), reach
+
+
+def _carried(rng: np.random.Generator, world: World, here: int, there: int) -> float:
+    """Seconds until a stolen card is used, which has to travel as its thief does."""
+    waits = float(rng.lognormal(np.log(2.5 * 3600), 0.8))
+    if here == there:
+        return waits
+    way = draw_legs(rng, world, np.array([here]), np.array([there]), ship=np.array([False]))
+    return max(waits, float(way.door_s[0]) + float(rng.uniform(300, 3600)))
 
 
 def _near_theft(rng: np.random.Generator, world: World, city: int) -> tuple[int, str]:

@@ -1,14 +1,20 @@
 """What the bank is told of a payment: the terminal's point and clock, spelling, lateness, messages sent twice."""
 
+from typing import Final
+
 import numpy as np
 
 from rules.simulate.assumptions import Noise
 from rules.simulate.payments import ABSENT
 from rules.simulate.rows import CAPITALS, CUT, RESPELLED, SHORT, TRUTH, Rows
 from rules.simulate.shops import NUMBER, Terminals, merchants, terminals
-from rules.simulate.world import Bools, Floats, World
+from rules.simulate.world import Bools, Floats, World, great_circle_km
 
-_DAY_MS = 86_400_000
+_ADDITIONAL: Final = 3
+_AT_THE_TILL_S: Final = 75.0
+_ACROSS_TOWN_KMH: Final = 28.0
+_TOWN_KM: Final = 30.0
+_MOST_IN_A_ROW: Final = 12
 
 
 def report(rng: np.random.Generator, world: World, noise: Noise, rows: Rows, start_ms: int) -> Rows:
@@ -26,6 +32,7 @@ def report(rng: np.random.Generator, world: World, noise: Noise, rows: Rows, sta
     merchant = merchants(rng, world, city)
     said = terminals(world, noise, city, merchant)
     absent = rows["channel"] == ABSENT
+    _walk_between(rows, said, absent)
     rows["merchant"] = merchant + (city % 40_000) * 20_001  # unlike numbers for unlike cities
     rows["city"] = np.where(absent, city, said.stated_city)
     rows["lat"] = np.where(absent, world.lat[city], said.stated_lat)
@@ -53,6 +60,28 @@ def repeat(rng: np.random.Generator, noise: Noise, rows: Rows, numbers: int) -> 
     again["type"] = 5  # an advice
     _mark(again, np.ones(len(again), dtype=bool), "repeat")
     return np.concatenate((rows, again))
+
+
+def _walk_between(rows: Rows, said: Terminals, absent: Bools) -> None:
+    """Nobody pays in two shops at once: between one and the next lie a minute or two, and the way across town.
+
+    Customers and thieves alike; later payments are put off. Journeys between cities have their own times already.
+    """
+    somewhere = np.flatnonzero(~absent & (rows["truth"] < TRUTH.code("airport")) | (~absent & (rows["case"] > 0)))
+    whose = np.where(rows["case"] > 0, 2**32 + rows["case"].astype(np.int64), 0)
+    whose = np.where(rows["case"] > 0, whose, rows["customer"].astype(np.int64) * 2 + (rows["card"] == _ADDITIONAL))
+    order = somewhere[np.lexsort((rows["true_s"][somewhere], whose[somewhere]))]
+    lat, lon, who, city = said.lat[order], said.lon[order], whose[order], rows["city"][order]
+    km = great_circle_km(lat[1:], lon[1:], lat[:-1], lon[:-1])
+    takes = _AT_THE_TILL_S + km / _ACROSS_TOWN_KMH * 3600
+    beside = (who[1:] == who[:-1]) & ((city[1:] == city[:-1]) | (km < _TOWN_KM))
+    when = rows["true_s"][order]
+    for _ in range(_MOST_IN_A_ROW):
+        put_off = np.where(beside, np.maximum(when[1:], when[:-1] + takes), when[1:])
+        if (put_off == when[1:]).all():
+            break
+        when[1:] = put_off
+    rows["true_s"][order] = when
 
 
 def _at_airports(world: World, rows: Rows, city: object) -> None:

@@ -142,6 +142,28 @@ def test_nobody_is_in_two_places_at_once() -> None:
     assert speed.max() < 1_000
 
 
+def test_nobody_pays_in_two_shops_at_once() -> None:
+    rows, _ = block()
+    firm = genuine_plastic(rows) & (rows["truth"] < TRUTH.code("airport")) & (rows["type"] < 2)
+    own = rows[firm][np.lexsort((rows["true_s"][firm], rows["card"][firm], rows["customer"][firm]))]
+    same = (own["customer"][1:] == own["customer"][:-1]) & (own["card"][1:] == own["card"][:-1])
+    same &= own["country_of"][1:] == own["country_of"][:-1]
+    assert np.diff(own["true_s"])[same].min() >= 70
+
+
+def test_a_stolen_card_travels_as_its_thief_does() -> None:
+    rows, cases = block()
+    told = as_told(rows)
+    for case in (each for each in cases if each.kind == "stolen" and each.reach != "same_city"):
+        mine = rows[(told["card_id"] == case.card_id).to_numpy()]
+        mine = mine[np.argsort(mine["true_s"])]
+        first = int(np.flatnonzero(mine["case"] > 0)[0])
+        before = mine[:first][(mine[:first]["channel"] != ABSENT) & ~mine[:first]["wallet"]]
+        if len(before):
+            km = PLAN.world.km(mine["country_of"][first : first + 1], before["country_of"][-1:])[0]
+            assert km / ((mine["true_s"][first] - before["true_s"][-1]) / 3600) < 900, case
+
+
 def test_each_way_to_go_wrong_happens() -> None:
     rows = np.concatenate([block(0)[0], block(1)[0]])
     assert set(truths(rows)) == set(TRUTH.names)
