@@ -120,6 +120,7 @@ class Custody:
                         len(again),
                     )
                 await self._outbox.put(partition, again)
+            await self._outbox.get_ready(self._held)
             logger.info("claimed partitions %s of %s", sorted(self._held), self._identity)
             self.settled.set()
             return self._assignment, begin

@@ -64,6 +64,10 @@ class Outbox:
             self._put += len(outcomes)
             self._changed.notify_all()
 
+    async def get_ready(self, numbers: Collection[int]) -> None:
+        """Connects what looks records up, so that the first alert of a partition need not wait for it."""
+        await asyncio.gather(*(self._reader(number).get_ready() for number in numbers))
+
     @property
     def ticket(self) -> int:
         """Stands for everything that has been put so far."""
@@ -157,10 +161,13 @@ class Outbox:
                 found.update(some)
         missing = [offset for offset in offsets if offset not in found]
         if missing:
-            if number not in self._readers:
-                self._readers[number] = RecordReader(self._settings.kafka_servers or "", number)
-            found.update(await self._readers[number].read(missing))
+            found.update(await self._reader(number).read(missing))
         return found
+
+    def _reader(self, number: int) -> RecordReader:
+        if number not in self._readers:
+            self._readers[number] = RecordReader(self._settings.kafka_servers or "", number)
+        return self._readers[number]
 
     def _refused(self, partition: Partition, outcome: SetAside) -> Outgoing:
         value = refusal_message(
