@@ -52,6 +52,9 @@ class Unsent:
     async def put(self, *outcomes: Any) -> None:
         del outcomes
 
+    async def get_ready(self, numbers: Any) -> None:
+        del numbers
+
     async def acknowledged(self, ticket: int) -> None:
         del ticket
         self.waited_for.set()
