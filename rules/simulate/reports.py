@@ -14,7 +14,6 @@ _ADDITIONAL: Final = 3
 _AT_THE_TILL_S: Final = 75.0
 _ACROSS_TOWN_KMH: Final = 28.0
 _TOWN_KM: Final = 30.0
-_MOST_IN_A_ROW: Final = 12
 
 
 def report(rng: np.random.Generator, world: World, noise: Noise, rows: Rows, start_ms: int) -> Rows:
@@ -76,11 +75,10 @@ def _walk_between(rows: Rows, said: Terminals, absent: Bools) -> None:
     takes = _AT_THE_TILL_S + km / _ACROSS_TOWN_KMH * 3600
     beside = (who[1:] == who[:-1]) & ((city[1:] == city[:-1]) | (km < _TOWN_KM))
     when = rows["true_s"][order]
-    for _ in range(_MOST_IN_A_ROW):
-        put_off = np.where(beside, np.maximum(when[1:], when[:-1] + takes), when[1:])
-        if (put_off == when[1:]).all():
-            break
+    put_off = np.where(beside, np.maximum(when[1:], when[:-1] + takes), when[1:])
+    while (put_off != when[1:]).any():  # as often as one person's payments come on each other's heels
         when[1:] = put_off
+        put_off = np.where(beside, np.maximum(when[1:], when[:-1] + takes), when[1:])
     rows["true_s"][order] = when
 
 

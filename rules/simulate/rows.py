@@ -190,15 +190,11 @@ def _cities(world: World, rows: Rows) -> pl.Series:
     city, spelling = rows["city"].astype(np.int64), rows["spelling"]
     names = _named(world.names, city)
     odd = np.flatnonzero(spelling > PROPER)
-    if not len(odd):
-        return names
     spelt = [_spelt(world, int(city[n]), int(spelling[n])) for n in odd]
     return names.scatter(odd, pl.Series(spelt, dtype=pl.String))
 
 
-def _spelt(world: World, city: int, spelling: int) -> str | None:
-    if city < 0:
-        return None
+def _spelt(world: World, city: int, spelling: int) -> str:
     name = world.names[city]
     if spelling == CAPITALS:
         return name.upper()

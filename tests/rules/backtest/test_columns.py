@@ -140,3 +140,10 @@ def test_a_map_may_leave_zone_and_fraud_out() -> None:
     frame = pl.DataFrame({"id": ["1"], "card": ["9"], "at": ["2026-01-02 03:04"], "sum": ["5"]})
     (row,) = decoded(as_contract(frame, mapping, 0))
     assert (row.card_id, row.channel, row.occurred_at) == ("k-9", "atm", datetime(2026, 1, 2, 3, 4, tzinfo=UTC))
+
+
+def test_nested_columns_are_taken_as_they_are() -> None:
+    nested = LEAST | {"merchant": [{"name": "Shop", "city": "Paris", "country": "FR"}]}
+    (row,) = decoded(contract(nested))
+    assert row.merchant is not None
+    assert row.merchant.name == "Shop"

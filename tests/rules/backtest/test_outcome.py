@@ -7,13 +7,14 @@ from functools import cache
 import msgspec
 import pytest
 
-from rules.backtest.judging import LIVE, Part, judge_factors, judge_partition, scaled
+from rules.backtest.judging import AS_PUBLISHED, LIVE, OUR_SIGHTINGS, Part, judge_factors, judge_partition, scaled
 from rules.backtest.mistakes import Mistake, explain, worst
 from rules.backtest.outcome import Outcome, outcome
 from rules.backtest.report import page
+from rules.backtest.score import Tally
 from rules.backtest.truth import FraudRow, Truth, cases_from
 from rules.ruleset import LIVE as RULES
-from tests.rules.payments import STAMP, TEN, hours, minutes, payment
+from tests.rules.payments import CARD, STAMP, TEN, hours, minutes, payment
 
 STAMP_MS = int(STAMP.timestamp() * 1000)
 OTHER = msgspec.structs.replace(scaled(RULES, 2.0), version="2026.2")
@@ -169,6 +170,36 @@ def test_the_page_shows_all_of_it_and_needs_nothing_beside_it() -> None:
     for outside in ("http://", "https://", "<script", "@import", "url("):
         assert outside not in text
     assert text.count("<svg") == text.count("</svg>") > 5
+
+
+def test_a_quiet_rule_set_has_a_page_too() -> None:
+    quiet = Part(told={LIVE: []}, others={OUR_SIGHTINGS: {"Panther": Tally()}, AS_PUBLISHED: {"Panther": Tally()}})
+    found = outcome([quiet], {1.0: Tally()}, truth(), file="own.csv", ruleset="2026.1", against=None)
+    assert "Panther" in page(found, {LIVE: RULES})
+
+
+def test_many_days_are_not_all_named() -> None:
+    day = judged()[1].told[LIVE][0]
+    told = [msgspec.structs.replace(day, at_us=day.at_us + number * 86_400_000_000) for number in range(12)]
+    found = outcome([Part(told={LIVE: told})], {}, truth(), file="own.csv", ruleset="2026.1", against=None)
+    assert len(found.daily) == 12
+    assert page(found, {LIVE: RULES}).count(">03-") < 12
+
+
+def test_a_withdrawn_alert_and_one_that_came_too_late_are_replayed_too() -> None:
+    rows = [
+        payment("late", "Paris", TEN + hours(20)),
+        payment("early", "Phnom Penh", TEN + hours(19)),
+        payment("late", "Phnom Penh", TEN + hours(19)),
+        payment("forgotten", "Paris", TEN - hours(90)),
+    ]
+    known = cases_from([FraudRow("early", CARD, 0, present=True, cents=1)])
+    (found,) = explain(worst([], known), {CARD: rows}, known, {}, RULES)
+    assert found.kind == "missed"
+
+
+def test_no_marked_rows_make_no_case() -> None:
+    assert cases_from([]).cases == {}
 
 
 def test_names_out_of_a_file_are_escaped() -> None:

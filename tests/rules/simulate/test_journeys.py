@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from rules.simulate.assumptions import Assumptions, Crime
+from rules.simulate.fraud import _copied_to
 from rules.simulate.journeys import CAR, FLIGHT, SHIP, TRAIN, Legs, draw_legs
 from rules.simulate.simulation import START
-from rules.simulate.world import World, mixed, uniform, world_at
+from rules.simulate.world import World, _offsets, mixed, uniform, world_at
 
 MANY = 2_000
 
@@ -86,3 +88,13 @@ def test_hashes_are_the_same_everywhere() -> None:
     assert 0 <= spread.min() < 0.01
     assert 0.99 < spread.max() < 1
     assert abs(spread.mean() - 0.5) < 0.02
+
+
+def test_a_copy_that_can_be_used_nowhere_near_is_used_at_home(world: World) -> None:
+    honolulu = world.find("Honolulu", "US")
+    near_only = Assumptions(crime=Crime(same_city=0.0, near=1.0))
+    assert _copied_to(np.random.default_rng(1), world, near_only, honolulu) == (honolulu, "same_city")
+
+
+def test_a_zone_that_the_machine_does_not_know_is_taken_for_utc() -> None:
+    assert _offsets(["Atlantis/Poseidonis", "Asia/Phnom_Penh"], START).tolist() == [0, 7 * 3600]
