@@ -16,7 +16,7 @@ DECISIONS := $(shell echo 'rules/* \
 	outreach/cases/decide.py outreach/cases/alerts.py outreach/cases/answers.py outreach/cases/card_actions.py \
 	outreach/cases/contacts.py outreach/cases/tasks.py outreach/cases/draft.py outreach/cases/evolve.py \
 	outreach/cases/identity.py outreach/cases/state.py \
-	outreach/contact/policy.py outreach/contact/replies.py outreach/contact/encoding.py' | tr -s ' \t\\' ,)
+	outreach/contact/policy.py outreach/contact/replies.py outreach/contact/encoding.py streams/rulesets/decide.py' | tr -s ' \t\\' ,)
 # The slowest first, so that no process is left with them at the end.
 TESTS ?= tests/streams tests/infra tests
 PYTEST := $(BIN)/python -m pytest

@@ -1,4 +1,7 @@
-"""The role `casework`: alerts, customers and the card system's answers become cases; the read models are kept up."""
+"""The role `casework`: alerts, customers and the card system's answers become cases; the read models are kept up.
+
+Detection, which reaches no PostgreSQL, is told from here which rule sets are in force.
+"""
 
 from infra.clock import Clock, utc_now
 from infra.history.projection import ProjectionRunner
@@ -10,6 +13,8 @@ from streams.arrivals import TOPICS, Arrivals
 from streams.ground import master_key, opened_history
 from streams.intake import Incoming, Intake
 from streams.role import Role, together
+from streams.rulesets.announced import keep_telling
+from streams.rulesets.service import RuleSets
 from streams.runner import App, faust_app
 from streams.runner import run as run_app
 from streams.timers import Timers
@@ -37,6 +42,7 @@ class Casework:
             await together(
                 ProjectionRunner(history, projections(key)).run(),
                 Timers(history, cases, self._settings, self._clock).run(),
+                keep_telling(self._settings.redis_url or "", RuleSets(history, self._clock).in_force),
                 self._intake.run(),
             )
 
