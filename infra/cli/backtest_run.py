@@ -101,6 +101,7 @@ def run(asked: Asked, *, processes: int, quiet: bool) -> Outcome:
             _look_into(found, ordered, asked, truth, room=room, jobs=len(jobs))
     finally:
         shutil.rmtree(room, ignore_errors=True)
+    found.simulated = asked.labels is not None and asked.truth is not None
     found.elapsed_s = round(monotonic() - begun_s, 2)
     own_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     found.peak_mb = round(max(peak_kb, own_kb) / 1024, 1)

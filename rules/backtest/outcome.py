@@ -105,6 +105,7 @@ class Outcome(msgspec.Struct, kw_only=True):
         false_alarms: what the false alerts were in truth, where the history's labels say so.
         delay_alert: from the suspect's own time to its alert, as messages come in.
         delay_case: from a case's first fraudulent payment to its first alert.
+        simulated: the labels say what every transaction is in truth, as only a simulation can.
         mistakes: the worst, as ``rules.backtest.mistakes`` has them.
     """
 
@@ -136,6 +137,7 @@ class Outcome(msgspec.Struct, kw_only=True):
     false_alarms: dict[str, int]
     changes: Changes | None
     mistakes: list[Any]
+    simulated: bool = False
     elapsed_s: float = 0.0
     peak_mb: float = 0.0
 

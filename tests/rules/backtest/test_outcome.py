@@ -163,7 +163,7 @@ def test_a_walk_that_another_sighting_made_possible_is_told_so() -> None:
 def test_the_page_shows_all_of_it_and_needs_nothing_beside_it() -> None:
     found, _ = judged()
     found.mistakes = list(mistakes().values())
-    found.false_alarms = {"registered elsewhere": 1, "ordinary": 1}
+    found.false_alarms, found.simulated = {"registered elsewhere": 1, "ordinary": 1}, True
     text = page(found, {LIVE: RULES, "against": OTHER})
     for said in ("story.ndjson", "2026.2", "registered elsewhere", "Panther", "Wilson", "GB – IT"):  # noqa: RUF001
         assert said in text
