@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from functools import cache
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
@@ -15,10 +15,6 @@ from rules.backtest.score import Share
 from rules.map import JourneyMap, Place, draw
 from rules.ruleset import RuleSet
 from rules.simulate.assumptions import Assumptions
-
-_MINUTE_S: Final = 60
-_HOUR_S: Final = 3600
-_DAY_S: Final = 86_400
 
 
 def page(found: Outcome, rulesets: Mapping[str, RuleSet]) -> str:
@@ -41,7 +37,7 @@ def page(found: Outcome, rulesets: Mapping[str, RuleSet]) -> str:
         journey_map=_journey_map,
         percent=_percent,
         interval=_interval,
-        span=_span,
+        span=charts.time_span,
         assumed=_assumed(),
     )
     return rendered
@@ -73,14 +69,3 @@ def _percent(share: Share) -> str:
 
 def _interval(share: Share) -> str:
     return f"{share.low:.1%} to {share.high:.1%}" if share.of else "nothing to measure"
-
-
-def _span(seconds: float | None) -> str:
-    """A length of time as a person says it."""
-    if seconds is None:
-        return "–"  # noqa: RUF001 - a dash for none
-    if seconds < _MINUTE_S:
-        return f"{seconds:.1f} s"
-    if seconds < _HOUR_S:
-        return f"{seconds / _MINUTE_S:.0f} min"
-    return f"{seconds / _HOUR_S:.1f} h" if seconds < 2 * _DAY_S else f"{seconds / _DAY_S:.1f} days"
