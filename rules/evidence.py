@@ -214,7 +214,7 @@ def _words(
     journey: Journey,
 ) -> str:
     first, second = (shown, other) if finding.suspect.order < finding.against.order else (other, shown)
-    between = f"{_span(elapsed_s)} later" if elapsed_s else "at the same moment"
+    between = f"{_span(elapsed_s)} later" if elapsed_s >= 1 else "at the same moment"
     at_least = (
         f" (at least {away_km:,.0f} km, wherever in their circles they are)"
         if apart_km - away_km > _WORTH_SAYING * apart_km

@@ -226,7 +226,7 @@ def duration(seconds: object) -> str:
         return ""
     whole = abs(round(seconds))
     if whole < MINUTE_S:
-        return f"{whole} s"
+        return f"{whole} s" if whole else "no time"
     # To the nearest minute, as the evidence says it in words.
     whole = round(whole / MINUTE_S) * MINUTE_S
     hours, minutes = whole // HOUR_S, whole % HOUR_S // MINUTE_S

@@ -4,9 +4,9 @@ The bank's feed speaks HTTP, the customer has a telephone, the operator has the 
 the system. What is told was seen in the history, at the moment that the history recorded it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any
 
 import msgspec
 
@@ -58,6 +58,7 @@ class Story:
         self._tell = tell
         self._clock = clock
         self._paid_at = clock()
+        self._seen: list[tuple[int, Line]] = []
 
     async def act(self) -> str:
         """Acts the whole story and answers the case's id.
@@ -69,12 +70,26 @@ class Story:
         async with Witness(self._history, after=0) as seen:
             await seen.see(CardAssigned, lambda event: event.card_id == STORY_CARD)
             await self._pay()
-            case_id = await self._be_noticed(seen)
-            await self._be_told(seen)
-            await self._answer(seen)
-            await self._be_helped(seen, case_id)
+            with self._in_order():
+                case_id = await self._be_noticed(seen)
+            with self._in_order():
+                await self._be_told(seen)
+            with self._in_order():
+                await self._answer(seen)
+            with self._in_order():
+                await self._be_helped(seen, case_id)
             await self._prove(seen, case_id)
         return case_id
+
+    @contextmanager
+    def _in_order(self) -> Iterator[None]:
+        """Tells what is seen inside in the order in which it happened: each step goes its own way through the roles."""
+        try:
+            yield
+        finally:
+            for _position, line in sorted(self._seen, key=lambda each: each[0]):
+                self._tell(line)
+            self._seen.clear()
 
     async def _pay(self) -> None:
         payments = [each.message for each in story(self._clock() - timedelta(minutes=16))]
@@ -112,14 +127,9 @@ class Story:
         )
         held = await seen.see(e.CardActionAnswered, lambda event: event.result == "held")
         joined = await seen.see(e.AlertJoined, count=SUSPECTS)
-        # Each goes its own way, and any of them may be first.
-        told: list[tuple[Recorded[Any], str, str]] = [
-            (delivered, "provider", "delivered to her phone"),
-            (held, "bank", "the card is held"),
-            (joined, "casework", f"{SUSPECTS} suspect payments, still one case and one message to her"),
-        ]
-        for recorded, who, what in sorted(told, key=lambda each: each[0].position):
-            self._say_seen(recorded, who, what)
+        self._say_seen(delivered, "provider", "delivered to her phone")
+        self._say_seen(held, "bank", "the card is held")
+        self._say_seen(joined, "casework", f"{SUSPECTS} suspect payments, still one case and one message to her")
         _expect_once("case", seen.all(e.CaseOpened))
         messages = seen.all(e.ContactIntended, lambda event: event.purpose == "alert")
         _expect_once("message to the customer", messages)
@@ -173,11 +183,14 @@ class Story:
             self._clock(), "history", f"{steps} steps in the case; the chain over {report.events} events verifies"
         )
 
-    def _say(self, at: datetime, who: str, what: str, *, quoted: str = "") -> None:
-        self._tell(Line(after_s=(at - self._paid_at).total_seconds(), who=who, what=what, quoted=quoted))
+    def _say(self, at: datetime, who: str, what: str) -> None:
+        self._tell(self._line(at, who, what))
 
     def _say_seen(self, recorded: Recorded[Event], who: str, what: str, *, quoted: str = "") -> None:
-        self._say(recorded.recorded_at, who, what, quoted=quoted)
+        self._seen.append((recorded.position, self._line(recorded.recorded_at, who, what, quoted)))
+
+    def _line(self, at: datetime, who: str, what: str, quoted: str = "") -> Line:
+        return Line(after_s=(at - self._paid_at).total_seconds(), who=who, what=what, quoted=quoted)
 
 
 def _expect_once(what: str, found: Sequence[Recorded[Event]]) -> None:
