@@ -58,7 +58,7 @@ class Story:
         self._tell = tell
         self._clock = clock
         self._paid_at = clock()
-        self._seen: list[tuple[int, Line]] = []
+        self._seen: list[tuple[datetime, Line]] = []
 
     async def act(self) -> str:
         """Acts the whole story and answers the case's id.
@@ -87,7 +87,7 @@ class Story:
         try:
             yield
         finally:
-            for _position, line in sorted(self._seen, key=lambda each: each[0]):
+            for _at, line in sorted(self._seen, key=lambda each: each[0]):
                 self._tell(line)
             self._seen.clear()
 
@@ -187,7 +187,7 @@ class Story:
         self._tell(self._line(at, who, what))
 
     def _say_seen(self, recorded: Recorded[Event], who: str, what: str, *, quoted: str = "") -> None:
-        self._seen.append((recorded.position, self._line(recorded.recorded_at, who, what, quoted)))
+        self._seen.append((recorded.recorded_at, self._line(recorded.recorded_at, who, what, quoted)))
 
     def _line(self, at: datetime, who: str, what: str, quoted: str = "") -> Line:
         return Line(after_s=(at - self._paid_at).total_seconds(), who=who, what=what, quoted=quoted)
