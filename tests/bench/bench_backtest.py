@@ -1,8 +1,9 @@
 """How fast a history is simulated and judged, and how much memory that takes.
 
-``python -m tests.bench.bench_backtest [--rows 10000000] [--days 25] [--processes 2] [--keep FOLDER]`` simulates so many
+``python -m tests.bench.bench_backtest [--rows 10000000] [--days 25] [--processes 2] [--keep FOLDER]
+[--plain]`` simulates so many
 transactions, judges them by the live rule set alone (``plain``) and with others' rules and the curve beside it
-(``whole``), and prints JSON: transactions a second, processor seconds per 100,000 of every process together, and the
+(``whole``; not with ``--plain``), and prints JSON: transactions a second, processor seconds per 100,000 of every process together, and the
 peak of the largest process. Processor time counts what other work on the machine leaves alone.
 """
 
@@ -41,20 +42,25 @@ def measured(*arguments: str) -> tuple[dict[str, Any], dict[str, Any]]:
     }
 
 
-def figures(rows: int, days: int, processes: int, folder: Path) -> dict[str, Any]:
-    """Every figure; ``peak_mb_of_a_process`` is the greatest of all that ran so far."""
+def figures(rows: int, days: int, processes: int, folder: Path, *, plain_only: bool) -> dict[str, Any]:
+    """Every figure."""
     file, cards = folder / "history.ndjson", max(1, round(rows / days / Habits().payments_a_day))
     common = ("--processes", str(processes))
     _, simulated = measured("simulate", str(file), "--cards", str(cards), "--days", str(days), "--seed", "1", *common)
-    _, plain = measured("backtest", str(file), "--plain", *common)
-    whole, compared = measured("backtest", str(file), "--report", str(folder / "report.html"), *common)
-    compared["peak_mb_of_a_process"] = whole["peak_mb"]
-    return {
+    told, plain = measured("backtest", str(file), "--plain", *common)
+    plain["peak_mb_of_a_process"] = told["peak_mb"]
+    found = {
         "cards": cards,
         "days": days,
         "file_mb": round(file.stat().st_size / 2**20),
         "simulate": simulated,
         "backtest_plain": plain,
+    }
+    if plain_only:
+        return found
+    whole, compared = measured("backtest", str(file), "--report", str(folder / "report.html"), *common)
+    compared["peak_mb_of_a_process"] = whole["peak_mb"]
+    return found | {
         "backtest_whole": compared,
         "precision_case": whole["live"]["precision_case"]["value"],
         "recall_case": whole["live"]["recall_case"]["value"],
@@ -68,6 +74,7 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=25)
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--keep", type=Path, help="a folder for the history and the report; none: they are removed")
+    parser.add_argument("--plain", action="store_true", help="the live rule set alone")
     arguments = parser.parse_args()
     folder = arguments.keep or Path(mkdtemp(prefix="ringback-bench-"))
     machine = {
@@ -77,7 +84,7 @@ def main() -> None:
         "load": os.getloadavg()[0],
     }
     try:
-        found = figures(arguments.rows, arguments.days, arguments.processes, folder)
+        found = figures(arguments.rows, arguments.days, arguments.processes, folder, plain_only=arguments.plain)
     finally:
         if arguments.keep is None:
             shutil.rmtree(folder, ignore_errors=True)
