@@ -1,10 +1,10 @@
 """How fast a history is simulated and judged, and how much memory that takes.
 
-``python -m tests.bench.bench_backtest [--rows 10000000] [--days 25] [--processes 2] [--keep FOLDER]
-[--plain]`` simulates so many
-transactions, judges them by the live rule set alone (``plain``) and with others' rules and the curve beside it
-(``whole``; not with ``--plain``), and prints JSON: transactions a second, processor seconds per 100,000 of every process together, and the
-peak of the largest process. Processor time counts what other work on the machine leaves alone.
+``python -m tests.bench.bench_backtest [--rows 10000000] [--days 25] [--processes 2] [--keep FOLDER] [--plain]``
+simulates so many transactions, judges them by the live rule set alone (``plain``) and with others' rules and the curve
+beside it (``whole``; not with ``--plain``), and prints JSON: transactions a second, processor seconds per 100,000 of
+every process together, and the peak of the largest process. Processor time counts what other work on the machine
+leaves alone.
 """
 
 import argparse
