@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 from types import TracebackType
@@ -18,10 +19,13 @@ from typing import Final, Self
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from infra.servers import warden
+
 VERSION: Final = "4.1.0"
 _UP_WITHIN_S: Final = 90.0
 _DOWN_WITHIN_S: Final = 30.0
 _LAST_LINES: Final = 20
+_GRACE_S: Final = 10.0
 
 _POM: Final = f"""\
 <project xmlns="http://maven.apache.org/POM/4.0.0">
@@ -41,6 +45,8 @@ class KafkaMissingError(RuntimeError):
 class ApacheKafka:
     """A broker that can be stopped, killed, halted, and started again with what it had.
 
+    The Java machine runs under a warden, which ends it when this process is gone, however that ended.
+
     Args:
         folder: where its log and settings lie; they outlive a restart.
         heap: of the Java machine.
@@ -50,7 +56,8 @@ class ApacheKafka:
         self._folder = folder
         self._heap = heap
         self._port, self._controller_port = _free_port(), _free_port()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._warden: subprocess.Popen[bytes] | None = None
+        self._pid = 0
 
     @property
     def servers(self) -> str:
@@ -60,8 +67,8 @@ class ApacheKafka:
     @property
     def pid(self) -> int:
         """Of the Java machine, while it runs."""
-        assert self._process is not None
-        return self._process.pid
+        assert self._warden is not None
+        return self._pid
 
     def start(self) -> None:
         """Starts it, the first time on an empty log; returns when it answers.
@@ -78,12 +85,19 @@ class ApacheKafka:
             cluster = _run([*_storage_tool(jars), "random-uuid"]).split()[-1]
             _run([*_storage_tool(jars), "format", "-t", cluster, "-c", str(properties)])
         with (self._folder / "kafka.log").open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - our own words
-                [_tool("java"), f"-Xmx{self._heap}", "-cp", f"{jars}/*", "kafka.Kafka", str(properties)],
-                stdout=log,
-                stderr=subprocess.STDOUT,
+            self._warden = subprocess.Popen(  # noqa: S603 - our own words
+                [
+                    *(sys.executable, "-I", "-S", warden.__file__, str(int(signal.SIGTERM)), str(_GRACE_S), "-1", "-1"),
+                    *(_tool("java"), f"-Xmx{self._heap}", "-cp", f"{jars}/*", "kafka.Kafka", str(properties)),
+                ],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
                 start_new_session=True,
             )
+        assert self._warden.stdout is not None
+        with self._warden.stdout as line:
+            self._pid = int(line.readline())
         self._wait()
 
     def stop(self) -> None:
@@ -104,16 +118,19 @@ class ApacheKafka:
         self.stop()
 
     def _end(self, how: signal.Signals) -> None:
-        if self._process is None:
+        running, self._warden = self._warden, None
+        if running is None:
             return
+        assert running.stdin is not None
         with contextlib.suppress(ProcessLookupError):
-            self._process.send_signal(how)
+            os.kill(self._pid, how)
         try:
-            self._process.wait(_DOWN_WITHIN_S)
+            running.wait(_DOWN_WITHIN_S)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process = None
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
+            running.wait()
+        running.stdin.close()
 
     def _wait(self) -> None:
         client = AdminClient({"bootstrap.servers": self.servers, "log_level": 0})
@@ -122,7 +139,7 @@ class ApacheKafka:
             with contextlib.suppress(KafkaException):
                 client.list_topics(timeout=1)
                 return
-            ended = self._process is None or self._process.poll() is not None
+            ended = self._warden is None or self._warden.poll() is not None
             if ended or time.monotonic() > deadline:
                 lines = (self._folder / "kafka.log").read_text(errors="replace").splitlines()[-_LAST_LINES:]
                 self.kill()
