@@ -62,6 +62,18 @@ SIGHTINGS = Counter(
 ALERTS = Counter(
     "ringback_alerts_total", "Alerts that detection has produced.", ["status", "verdict"], registry=REGISTRY
 )
+RULESET_ALERTS = Counter(
+    "ringback_ruleset_alerts_total",
+    "Alerts by the version of the rule set that raised them, live or in the shadow.",
+    ["version", "mode", "status"],
+    registry=REGISTRY,
+)
+RULESET_TAKEN_UP = Counter(
+    "ringback_ruleset_taken_up_total",
+    "How often a partition took other rule sets up, by the version that is live since.",
+    ["version"],
+    registry=REGISTRY,
+)
 DETECTION_BATCH_SECONDS = Histogram(
     "ringback_detection_batch_seconds", "Time to judge one batch of transactions.", buckets=_FAST_S, registry=REGISTRY
 )

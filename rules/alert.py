@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeAlias
 from uuid import UUID, uuid5
 
 import msgspec
@@ -15,6 +15,8 @@ from rules.transaction import Transaction
 from rules.verdict import Finding, Status
 
 RULE: Final = "impossible_location"
+
+Mode: TypeAlias = Literal["live", "shadow"]
 
 _NAMESPACE: Final = UUID("0d1f5f5e-5c0e-5b52-8f0a-3a4d6f9b2c71")
 _encode = msgspec.json.Encoder().encode
@@ -42,7 +44,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     severity: Severity
     rule: str
     ruleset_version: str
-    mode: Literal["live", "shadow"]
+    mode: Mode
     evidence: dict[str, Any]
     raised_at: datetime
     arrived_at: datetime | None
@@ -61,6 +63,7 @@ def make_alert(
     raised_at: datetime,
     arrived_at: datetime | None,
     ruleset: RuleSet = LIVE,
+    mode: Mode = "live",
     gazetteer: Gazetteer | None = None,
 ) -> Alert:
     """The alert of a finding.
@@ -72,6 +75,7 @@ def make_alert(
         raised_at: now, UTC.
         arrived_at: the broker's time stamp of the record that made it known.
         ruleset: the one that the finding was made under.
+        mode: ``shadow`` where that one only runs beside the live one.
         gazetteer: none: the world's.
     """
     return Alert(
@@ -85,7 +89,7 @@ def make_alert(
         severity=finding.severity,
         rule=RULE,
         ruleset_version=ruleset.version,
-        mode="live",
+        mode=mode,
         evidence=msgspec.to_builtins(gather(finding, known, gazetteer or world(), ruleset)),
         raised_at=raised_at,
         arrived_at=arrived_at,

@@ -7,12 +7,19 @@ from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 from infra.clock import Clock
-from infra.metrics import DETECTION_BATCH_SECONDS, DETECTION_FLUSH_SECONDS, SIGHTINGS, TRANSACTIONS
+from infra.metrics import (
+    DETECTION_BATCH_SECONDS,
+    DETECTION_FLUSH_SECONDS,
+    RULESET_TAKEN_UP,
+    SIGHTINGS,
+    TRANSACTIONS,
+)
 from infra.settings import Settings
 from streams.detection.errors import LetGo, TopicReplaced
 from streams.detection.incarnation import Incarnation
+from streams.detection.news import News
 from streams.detection.outbox import Outbox
-from streams.detection.partition import Partition, Rows, SetAside
+from streams.detection.partition import REMEMBERED_S, Partition, Rows, SetAside
 from streams.detection.state import PartitionState
 from streams.errors import BrokerAway, TopicMissing
 from streams.topics import TopicIdentity, ensure_topics
@@ -65,6 +72,7 @@ class Custody:
         self._clock = clock
         self._dropped = dropped
         self._incarnation = Incarnation(self._servers)
+        self._news = News(settings.redis_url or "")
         self._identity: TopicIdentity | None = None
         self._held: dict[int, Partition] = {}
         self._flushes: dict[int, asyncio.Task[None]] = {}
@@ -85,6 +93,13 @@ class Custody:
     def positions(self) -> dict[int, int]:
         """The next offset to be judged of each partition in hand."""
         return {number: partition.position for number, partition in self._held.items()}
+
+    @property
+    def remembered_s(self) -> int:
+        """How far behind the present what is in the topic may still matter, seconds."""
+        announced = self._news.announcement
+        rulesets = (announced.live, announced.shadow) if announced is not None else ()
+        return max([REMEMBERED_S, *(each.memory_s + 86_400 for each in rulesets if each is not None)])
 
     async def take(self, numbers: Iterable[int]) -> tuple[int, dict[int, int | None]]:
         """Claims these partitions, in place of what was held before.
@@ -120,6 +135,7 @@ class Custody:
                         len(again),
                     )
                 await self._outbox.put(partition, again)
+            await self._news.look()
             await self._outbox.get_ready(self._held)
             logger.info("claimed partitions %s of %s", sorted(self._held), self._identity)
             self.settled.set()
@@ -134,7 +150,7 @@ class Custody:
             self._behind = sum(len(rows.offsets) for _number, rows in batch.rows) >= _MUCH
             for number, rows in batch.rows:
                 partition = self._held.get(number)
-                if partition is None:
+                if partition is None or not await self._in_force(partition, rows.offsets[0]):
                     continue
                 outcomes = await partition.judge(rows)
                 self._outbox.recall.keep(number, rows.offsets, rows.values, rows.blocks)
@@ -176,6 +192,14 @@ class Custody:
         if now != identity and assignment == self._assignment:  # else it has been given up meanwhile
             self.let_go(TopicReplaced(f"the topic was {identity}, and is {now} now"))
 
+    async def hear(self) -> None:
+        """Looks for news of the rule sets, and has partitions take them up whose next record is known."""
+        await self._news.look()
+        async with self._turn:
+            for partition in list(self._held.values()):
+                if partition.begun:
+                    await self._in_force(partition, partition.position)
+
     async def give_up(self, *, flush: bool) -> None:
         """Ends the care of all partitions; with `flush`, what was judged is written first, if that is quick."""
         try:
@@ -210,6 +234,31 @@ class Custody:
                 await asyncio.sleep(_AGAIN_S)
                 if isinstance(error, TopicMissing):
                     await asyncio.to_thread(ensure_topics, self._servers, self._settings)
+
+    async def _in_force(self, partition: Partition, position: int) -> bool:
+        """Has the partition judge from this record on under what is in force; False where it was let go meanwhile.
+
+        First everything before is written, and with it, in the same write, that these rule sets are in force from here
+        on: whoever judges these records again judges them under the same.
+        """
+        announced = self._news.announcement
+        if announced is None or partition.heard is announced:
+            return True
+        if (announced.live, announced.shadow) != (partition.ruleset, partition.shadow):
+            if (running := self._flushes.get(partition.number)) is not None:
+                await asyncio.wait([running])
+            if self._held.get(partition.number) is not partition:
+                return False
+            partition.begin_to_take_up(announced, position)
+            await self._begin_flush(partition)
+            if (running := self._flushes.get(partition.number)) is not None:
+                await asyncio.wait([running])
+            if self._held.get(partition.number) is not partition:
+                return False
+            logger.info("partition %d judges under %s from %d on", partition.number, announced.live.version, position)
+            RULESET_TAKEN_UP.labels(announced.live.version).inc()
+        partition.take_up(announced)
+        return True
 
     async def _begin_flush(self, partition: Partition) -> None:
         running = self._flushes.get(partition.number)

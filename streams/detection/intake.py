@@ -26,7 +26,7 @@ from mode import Service
 from infra.metrics import DETECTION_LAG
 from infra.settings import Settings
 from streams.detection.custody import Batch, Custody
-from streams.detection.partition import REMEMBERED_S, Rows
+from streams.detection.partition import Rows
 from streams.detection.recall import blocks
 from streams.errors import StreamsError
 from streams.group import leave
@@ -162,7 +162,9 @@ class Intake(Service):
             return
         self._assignment, begin = taken
         unknown = [number for number, offset in begin.items() if offset is None]
-        since = _remembered(consumer, unknown, self._custody.now_ms - REMEMBERED_S * 1000) if unknown else {}
+        since = (
+            _remembered(consumer, unknown, self._custody.now_ms - self._custody.remembered_s * 1000) if unknown else {}
+        )
         consumer.assign(
             [
                 TopicPartition(TRANSACTIONS, number, since[number] if offset is None else offset)

@@ -13,11 +13,10 @@ from datetime import UTC, datetime
 from typing import Final
 
 from infra.clock import Clock
-from infra.metrics import ALERTS
+from infra.metrics import ALERTS, RULESET_ALERTS
 from infra.metrics import TRANSACTIONS_REFUSED as REFUSED
 from infra.settings import Settings
 from rules.alert import encode, make_alert
-from rules.ruleset import LIVE, RuleSet
 from rules.transaction import Refusal, Transaction, decode
 from streams.detection.evidence import RecordReader
 from streams.detection.partition import Found, Outcome, Partition, SetAside
@@ -42,13 +41,12 @@ class Outbox:
         recall: what passed here lately; whoever judges puts it there.
     """
 
-    def __init__(self, producer: Producer, settings: Settings, clock: Clock, *, ruleset: RuleSet = LIVE) -> None:
+    def __init__(self, producer: Producer, settings: Settings, clock: Clock) -> None:
         self._producer = producer
         self.recall = Recall()
         self._readers: dict[int, RecordReader] = {}
         self._settings = settings
         self._clock = clock
-        self._ruleset = ruleset
         self._waiting: deque[tuple[Partition, Outcome]] = deque()
         self._put = 0
         self._sent = 0
@@ -121,7 +119,9 @@ class Outbox:
             REFUSED.labels("detection", outcome.reason).inc()
             return self._refused(partition, outcome)
         finding = outcome.finding
-        ALERTS.labels(finding.status, finding.verdict).inc()
+        RULESET_ALERTS.labels(outcome.ruleset.version, outcome.mode, finding.status).inc()
+        if outcome.mode == "live":
+            ALERTS.labels(finding.status, finding.verdict).inc()
         known: dict[int, Transaction] = {}
         for ref in finding.refs():
             with contextlib.suppress(Refusal, KeyError):
@@ -134,7 +134,8 @@ class Outbox:
             known,
             raised_at=self._clock(),
             arrived_at=None if outcome.stamp_ms is None else datetime.fromtimestamp(outcome.stamp_ms / 1000, UTC),
-            ruleset=self._ruleset,
+            ruleset=outcome.ruleset,
+            mode=outcome.mode,
         )
         return Outgoing(FRAUD_ALERTS, outcome.card_id, encode(alert))
 

@@ -5,13 +5,18 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
+import msgspec
+
+from rules.alert import Mode
 from rules.layout import NOTHING, UnknownLayout, check_version
 from rules.ruleset import LIVE, RuleSet
 from rules.transaction import Refusal, Transaction, decode
 from rules.verdict import Finding
 from rules.watch import NEVER, Watch
 from streams.detection.recall import Block
-from streams.detection.state import Change, Claim, PartitionState
+from streams.detection.shadow import Shadow
+from streams.detection.state import Change, Claim, PartitionState, TakenUp
+from streams.rulesets.announced import Announcement
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +24,8 @@ GENERATION_SHIFT: Final = 40
 """A ref is the topic's generation above an offset of 40 bits: an old topic's offset never finds a new one's record."""
 _OFFSET_MASK: Final = (1 << GENERATION_SHIFT) - 1
 
-REMEMBERED_S: Final = LIVE.memory_s + 86_400
+_A_DAY_S: Final = 86_400
+REMEMBERED_S: Final = LIVE.memory_s + _A_DAY_S
 """What is so much older than the watermark cannot change a verdict any more: the rules' memory, and a day, in which one
 gets anywhere, and by which a payment may be ahead of its time stamp."""
 _SWEPT_AT_ONCE: Final = 500
@@ -40,6 +46,8 @@ class Found(NamedTuple):
     finding: Finding
     card_id: str
     stamp_ms: int | None
+    ruleset: RuleSet = LIVE
+    mode: Mode = "live"
 
 
 class SetAside(NamedTuple):
@@ -66,6 +74,11 @@ class Partition:
         claim: what the claim found.
         identity: of the topic, as the claim was made under.
         cards_kept: about how many cards stay in the process; others are read back when they are seen again.
+        ruleset: in force where the claim names none.
+
+    Attributes:
+        ruleset: in force; another is taken up by `begin_to_take_up`, a flush, and `take_up`.
+        heard: the announcement that was last acted on.
     """
 
     def __init__(
@@ -84,8 +97,10 @@ class Partition:
         self.state = state
         self.position = claim.position or 0
         self.applied_ms = claim.applied_ms
-        self.ruleset = ruleset
-        self._watch = Watch(ruleset, watermark_us=NEVER if claim.watermark_us is None else claim.watermark_us)
+        self.ruleset = ruleset if claim.rules is None else msgspec.json.decode(claim.rules, type=RuleSet)
+        self.heard: Announcement | None = None
+        watermark_us = NEVER if claim.watermark_us is None else claim.watermark_us
+        self._watch = Watch(self.ruleset, watermark_us=watermark_us)
         self._generation = claim.generation << GENERATION_SHIFT
         self._allow_card_numbers = allow_card_numbers
         self._cards_kept = cards_kept
@@ -102,11 +117,65 @@ class Partition:
         self._cursor = 0
         self._swept_up_to = NEVER
         self.counts: Counter[str] = self._watch.counts
+        self._taking_up: TakenUp | None = None
+        self._shadow: Shadow | None = None
+        if claim.shadow is not None:
+            self._shadow = self._shadowed(msgspec.json.decode(claim.shadow, type=RuleSet), fresh=False)
 
     @property
     def dirty(self) -> int:
         """How many cards have changed since the last snapshot."""
         return len(self._dirty)
+
+    @property
+    def shadow(self) -> RuleSet | None:
+        """The rule set that runs beside the one in force."""
+        return None if self._shadow is None else self._shadow.ruleset
+
+    @property
+    def remembered_s(self) -> int:
+        """What is so much older than the watermark cannot change a verdict any more, seconds."""
+        longest = max(self.ruleset.memory_s, 0 if self._shadow is None else self._shadow.ruleset.memory_s)
+        return max(REMEMBERED_S, longest + _A_DAY_S)
+
+    @property
+    def begun(self) -> bool:
+        """Whether it is known which record is the next to be judged."""
+        return self.claim.position is not None or self.position > 0
+
+    def begin_to_take_up(self, announced: Announcement, position: int) -> None:
+        """Has the next snapshot say that these rule sets are in force from this record on, which is the next."""
+        shadow = announced.shadow
+        self.position = max(self.position, position)
+        self._taking_up = TakenUp(
+            version=announced.live.version,
+            rules=msgspec.json.encode(announced.live),
+            shadow=None if shadow is None else msgspec.json.encode(shadow),
+            keep_shadow=shadow == self.shadow,
+        )
+        self._moved = True
+
+    def take_up(self, announced: Announcement) -> None:
+        """Judges under these from now on; to be called when the snapshot that says so is written.
+
+        What a card's memory holds stays: it is walked anew under the new rules when the card is next reconsidered.
+        """
+        self.heard = announced
+        if announced.live != self.ruleset:
+            self.ruleset = announced.live
+            self._watch = Watch(self.ruleset, watermark_us=self._watch.watermark_us)
+            self.counts = self._watch.counts
+        if announced.shadow != self.shadow:
+            self._shadow = None if announced.shadow is None else self._shadowed(announced.shadow, fresh=True)
+
+    def _shadowed(self, ruleset: RuleSet, *, fresh: bool) -> Shadow:
+        return Shadow(
+            self.state,
+            ruleset,
+            watermark_us=self._watch.watermark_us,
+            cards_kept=self._cards_kept,
+            fresh=fresh,
+        )
 
     async def load(self) -> list[Outcome]:
         """Takes the cards into the process, as far as they fit; under a new topic identity, says what stands again."""
@@ -119,10 +188,16 @@ class Partition:
                     self._cards.update(cards)
                 if self.claim.reissue:
                     again += [
-                        Found(finding, card, None)
+                        Found(finding, card, None, self.ruleset)
                         for card, memory in cards.items()
                         for finding in self._watch.standing(memory)
                     ]
+        if self.claim.reissue and self._shadow is not None:
+            async for packed in self.state.everything(shadow=True):
+                again += [
+                    Found(finding, card, None, self._shadow.ruleset, "shadow")
+                    for card, finding in self._shadow.standing(packed)
+                ]
         self._all_here = fits
         if self.claim.reissue:
             self._reissued = self._moved = True
@@ -135,30 +210,48 @@ class Partition:
             return outcomes
         self.pending += len(rows.offsets)
         decoded: Iterable[Transaction | None] = self._decoded(rows, outcomes)
-        if not self._all_here:
+        if not self._all_here or self._shadow is not None:
             decoded = list(decoded)
-            await self._read_back({one.card_id for one in decoded if one is not None})
+            cards = {one.card_id for one in decoded if one is not None}
+            if not self._all_here:
+                await self._read_back(cards)
+            if self._shadow is not None:
+                await self._shadow.prepare(cards, self._memory)
         self._observe(rows, decoded, outcomes)
+        if self._shadow is not None:
+            refs = (self._generation | offset for offset in rows.offsets)
+            outcomes += [
+                Found(finding, card, stamp, self._shadow.ruleset, "shadow")
+                for card, stamp, finding in self._shadow.observe(decoded, refs, rows.stamps_ms)
+            ]
         self.position = rows.offsets[-1] + 1
         self.applied_ms = max(self.applied_ms, rows.stamps_ms[-1])
         self._moved = True
         if len(self._cards) > self._cards_kept // 2 and not self._in_flight:
             self._let_older_go()
+        if self._shadow is not None and not self._in_flight:
+            self._shadow.let_older_go()
         return outcomes
 
     def snapshot(self) -> Change | None:
         """Everything that changed since the last snapshot, packed, with the position after it; None: nothing did."""
         if not self._moved:
             return None
+        shadow_cards = {} if self._shadow is None else self._shadow.changed()
+        if self._taking_up is not None and not self._taking_up.keep_shadow:
+            shadow_cards = {}  # of a shadow that ends
         change = Change(
             cards=self._dirty,
             swept=frozenset(self._swept - self._dirty.keys()),
             position=self.position,
             watermark_us=self._watch.watermark_us,
             applied_ms=self.applied_ms,
-            ruleset=self.ruleset.version,
+            ruleset=self.ruleset.version if self._taking_up is None else self._taking_up.version,
             reissued=self._reissued,
+            shadow_cards=shadow_cards,
+            taken_up=self._taking_up,
         )
+        self._taking_up = None
         self.pending = 0
         self._dirty, self._swept = {}, set()
         self._moved = self._reissued = False
@@ -184,10 +277,12 @@ class Partition:
         for card, value in found.items():
             if card not in self._dirty:
                 memory = self._cards.get(card) or self._older.get(card) or self._legible(value)
-                if self._watch.newest_us(memory) < watermark_us - REMEMBERED_S * 1_000_000:
+                if self._watch.newest_us(memory) < watermark_us - self.remembered_s * 1_000_000:
                     self._swept.add(card)
                     self._cards.pop(card, None)
                     self._older.pop(card, None)
+                    if self._shadow is not None:
+                        self._shadow.forget(card)
                     self._moved = True
 
     def offset(self, ref: int) -> int | None:
@@ -235,7 +330,11 @@ class Partition:
             else:
                 cards[card] = dirty[card] = memory
                 if found:
-                    outcomes += [Found(finding, card, stamp) for finding in found]
+                    outcomes += [Found(finding, card, stamp, self.ruleset) for finding in found]
+
+    def _memory(self, card: str) -> bytes:
+        """The card's memory as it is in the process."""
+        return self._cards.get(card) or self._older.get(card) or NOTHING
 
     async def _read_back(self, wanted: set[str]) -> None:
         missing = [card for card in wanted if card not in self._cards and card not in self._older]

@@ -6,7 +6,11 @@ One hash a partition, `{transactions:N}` (the braces keep it in one slot of a Re
 - `position`: offset of the first record that is not applied yet; `identity`: of the topic that it counts in;
 - `epoch`: how often the partition has been claimed; `serial`: how often it has been flushed;
 - `generation`: how often the topic has been replaced (the high bits of every ref in a memory);
-- `watermark_us`, `ruleset`: of the rules, as of the position;
+- `watermark_us`: of the rules, as of the position;
+- `ruleset`: the version in force, `rules`: all of it as JSON, `ruleset_from`: the offset of the first record that is
+  judged under it; written before that record is judged, with everything before it. None: the built-in one;
+- `shadow`: the rule set that runs beside it, as JSON, and `shadow_from`; its memories are the hash
+  `{transactions:N}:shadow`, of fields `c<card_id>` alone, in the same slot and the same writes;
 - `applied_ms`: the broker's time stamp of the newest record applied; `begun_ms`: of the partition's first claim, less
   a margin, which stands in for it while nothing has been applied;
 - `reissue`: 1 while what stands is to be said again under a new topic identity;
@@ -20,7 +24,7 @@ the hash since the epoch was last seen to be one's own.
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -60,13 +64,18 @@ if known ~= identity then
   redis.call('HSET', key, 'identity', identity)
   redis.call('HSETNX', key, 'begun_ms', ARGV[3])
 end
-local kept = redis.call('HMGET', key, 'position', 'watermark_us', 'generation', 'reissue', 'serial', 'applied_ms')
-return {epoch, redis.call('HLEN', key), kept[1], kept[2], kept[3], kept[4], kept[5], kept[6]}
+if redis.call('HEXISTS', key, 'shadow') == 0 then redis.call('UNLINK', KEYS[2]) end
+local kept = redis.call('HMGET', key, 'position', 'watermark_us', 'generation', 'reissue', 'serial', 'applied_ms',
+  'rules', 'shadow')
+return {kept[7], kept[8], epoch, redis.call('HLEN', key), kept[1], kept[2], kept[3], kept[4], kept[5], kept[6]}
 """
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found when the partition was claimed; without a `position` the topic is read from its beginning."""
+    """What was found when the partition was claimed; without a `position` the topic is read from its beginning.
+
+    `rules` and `shadow` are the rule sets as JSON; None: the built-in one, and none.
+    """
 
     epoch: int
     fields: int
@@ -76,6 +85,20 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     reissue: bool
     serial: int
     applied_ms: int
+    rules: bytes | None = None
+    shadow: bytes | None = None
+
+
+class TakenUp(msgspec.Struct, frozen=True, kw_only=True):
+    """Rule sets in force from the change's position on, as JSON; with no `shadow` none runs beside.
+
+    A shadow that begins, or ends, leaves the memories of the one before; `keep_shadow`: it runs on.
+    """
+
+    version: str
+    rules: bytes
+    shadow: bytes | None = None
+    keep_shadow: bool = False
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +111,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     applied_ms: int
     ruleset: str
     reissued: bool = False
+    shadow_cards: dict[str, bytes] = {}
+    taken_up: TakenUp | None = None
 
 
 def hash_name(partition: int) -> str:
@@ -104,6 +129,7 @@ class PartitionState:
     def __init__(self, redis_url: str, partition: int) -> None:
         self.partition = partition
         self._name = hash_name(partition).encode()
+        self._shadow_name = self._name + b":shadow"
         self._client: redis.asyncio.Redis = redis.asyncio.Redis.from_url(redis_url)
         self._writer: Any = None
         self._epoch = 0
@@ -114,10 +140,11 @@ class PartitionState:
         moment = int(now.timestamp() * 1000)
         begun = moment - _BEFORE_FIRST_CLAIM_MS
         answer: list[Any] = await self._patiently(
-            lambda: self._client.eval(_CLAIM, 1, self._name, str(identity), str(moment), str(begun))
+            lambda: self._client.eval(_CLAIM, 2, self._name, self._shadow_name, str(identity), str(moment), str(begun))
         )
+        rules, shadow, *numbers = answer
         epoch, fields, position, watermark, generation, reissue, serial, applied = (
-            None if one is None else int(one) for one in answer
+            None if one is None else int(one) for one in numbers
         )
         self._epoch, self._serial = epoch or 0, serial or 0
         return Claim(
@@ -129,28 +156,35 @@ class PartitionState:
             reissue=bool(reissue),
             serial=self._serial,
             applied_ms=applied or 0,
+            rules=rules,
+            shadow=shadow,
         )
 
-    async def load(self, cards: Sequence[str]) -> dict[str, bytes]:
-        """What is kept of these cards, in one round trip; cards that are not there are left out."""
+    async def load(self, cards: Sequence[str], *, shadow: bool = False) -> dict[str, bytes]:
+        """What is kept of these cards, in one round trip; those that are not there are left out.
+
+        With `shadow`: what the rule set that runs beside keeps of them.
+        """
         if not cards:
             return {}
         fields = [CARD_PREFIX + card.encode() for card in cards]
-        values = await self._patiently(lambda: self._client.hmget(self._name, fields))
+        name = self._shadow_name if shadow else self._name
+        values = await self._patiently(lambda: self._client.hmget(name, fields))
         return {card: value for card, value in zip(cards, values, strict=True) if value is not None}
 
-    async def everything(self) -> AsyncIterator[dict[str, bytes]]:
+    async def everything(self, *, shadow: bool = False) -> AsyncIterator[dict[str, bytes]]:
         """All cards, some thousands at a time."""
         cursor = 0
         while True:
-            cursor, found = await self.some(cursor)
+            cursor, found = await self.some(cursor, shadow=shadow)
             yield found
             if cursor == 0:
                 return
 
-    async def some(self, cursor: int, count: int = _SCAN) -> tuple[int, dict[str, bytes]]:
+    async def some(self, cursor: int, count: int = _SCAN, *, shadow: bool = False) -> tuple[int, dict[str, bytes]]:
         """About `count` cards from a cursor on (0: the first), and the cursor to go on from; 0 after the last."""
-        following, found = await self._patiently(lambda: self._client.hscan(self._name, cursor, count=count))
+        name = self._shadow_name if shadow else self._name
+        following, found = await self._patiently(lambda: self._client.hscan(name, cursor, count=count))
         return following, {
             field[len(CARD_PREFIX) :].decode(): value for field, value in found.items() if field.startswith(CARD_PREFIX)
         }
@@ -163,12 +197,13 @@ class PartitionState:
             StateLost: the hash is gone; nothing was written.
         """
         serial = self._serial + 1
-        write = self._packed(change, serial)
+        asked = self._asked(change, serial)
+        write = commands(asked)
         while True:
             try:
                 if self._writer is None and await self._open(serial):
                     break  # the connection was lost after the write, and the write was made
-                if await self._written(write, serial, answers=5 + bool(change.swept)):
+                if await self._written(write, serial, answers=len(asked)):
                     break
             except (RedisError, OSError) as error:
                 logger.warning("Redis did not take the state of partition %d: %s", self.partition, error)
@@ -181,25 +216,39 @@ class PartitionState:
         await self._hang_up()
         await self._client.aclose()
 
-    def _packed(self, change: Change, serial: int) -> bytes:
-        fields: list[bytes] = [b"HSET", self._name]
+    def _asked(self, change: Change, serial: int) -> list[Sequence[bytes]]:
+        """The commands of one flush, in one transaction; the last two begin to watch for the next."""
         numbers = {
             b"position": change.position,
             b"serial": serial,
             b"watermark_us": change.watermark_us,
             b"applied_ms": change.applied_ms,
         }
+        fields: list[bytes] = [b"HSET", self._name]
         for name, number in numbers.items():
             fields += (name, b"%d" % number)
-        fields += (b"ruleset", change.ruleset.encode())
-        for card, value in change.cards.items():
-            fields += (CARD_PREFIX + card.encode(), value)
+        fields += (b"ruleset", change.ruleset.encode(), *_cards(change.cards))
         if change.reissued:
             fields += (b"reissue", b"0")
         asked: list[Sequence[bytes]] = [[b"MULTI"], fields]
+        if change.taken_up is not None:
+            asked += self._taken_up(change.taken_up, change.position)
+        if change.shadow_cards:
+            asked.append([b"HSET", self._shadow_name, *_cards(change.shadow_cards)])
         if change.swept:
-            asked.append([b"HDEL", self._name, *(CARD_PREFIX + card.encode() for card in change.swept)])
-        return commands([*asked, [b"EXEC"], *self._watch()])
+            swept = [CARD_PREFIX + card.encode() for card in change.swept]
+            asked += [[b"HDEL", name, *swept] for name in (self._name, self._shadow_name)]
+        return [*asked, [b"EXEC"], *self._watch()]
+
+    def _taken_up(self, taken: TakenUp, position: int) -> list[Sequence[bytes]]:
+        at = b"%d" % position
+        asked: list[Sequence[bytes]] = [[b"HSET", self._name, b"rules", taken.rules, b"ruleset_from", at]]
+        if taken.keep_shadow:
+            return asked
+        asked.append([b"UNLINK", self._shadow_name])
+        if taken.shadow is None:
+            return [*asked, [b"HDEL", self._name, b"shadow", b"shadow_from"]]
+        return [*asked, [b"HSET", self._name, b"shadow", taken.shadow, b"shadow_from", at]]
 
     def _watch(self) -> list[Sequence[bytes]]:
         return [[b"WATCH", self._name], [b"HMGET", self._name, b"epoch", b"serial"]]
@@ -242,3 +291,11 @@ class PartitionState:
                     logger.warning("Redis is away, partition %d waits: %s", self.partition, error)
                     said = True
                 await asyncio.sleep(_AGAIN_S)
+
+
+def _cards(cards: Mapping[str, bytes]) -> list[bytes]:
+    """Fields and values, one after the other."""
+    fields: list[bytes] = []
+    for card, value in cards.items():
+        fields += (CARD_PREFIX + card.encode(), value)
+    return fields

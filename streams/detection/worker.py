@@ -61,6 +61,7 @@ class Detection(Service):
     async def _look(self) -> None:
         while not self.should_stop:
             await self.sleep(_LOOK_EVERY_S)
+            await self.custody.hear()
             await self.custody.look_for_replacement()
             await self.custody.sweep()
 

@@ -2,7 +2,7 @@
 
 Detection stands on Redis and the broker, and reaches no PostgreSQL. The casework, which follows the history anyway,
 writes the live rule set and the shadow, whole, under one key, with the number of the change; a lower number never
-replaces a higher one, and a Redis that lost the key is given it again within seconds. For detection it is news, no
+replaces a higher one, and a Redis that lost the key is given it again within a second or two. For detection it is news, no
 more: what a partition decides under lies in its own hash, beside its position (``streams.detection.state``).
 """
 
@@ -28,7 +28,8 @@ _TIMEOUT_S: Final = 2.0
 
 _TELL: Final = """
 local known = redis.call('HGET', KEYS[1], 'serial')
-if known and tonumber(known) >= tonumber(ARGV[1]) then return 0 end
+if known and tonumber(known) > tonumber(ARGV[1]) then return 0 end
+if redis.call('HGET', KEYS[1], 'content') == ARGV[2] then return 0 end
 redis.call('HSET', KEYS[1], 'serial', ARGV[1], 'content', ARGV[2])
 return 1
 """
@@ -57,20 +58,24 @@ async def tell(client: redis.asyncio.Redis, announcement: Announcement) -> bool:
     return bool(await answer)
 
 
-async def heard(client: redis.asyncio.Redis, *, than: int = -1) -> Announcement | None:
-    """What is announced, if its number is another than the given one; None: nothing, or nothing new.
+async def heard(client: redis.asyncio.Redis) -> bytes | None:
+    """What is announced, to be read by `read`; None: nothing is.
 
     Raises:
         RedisError, OSError: Redis is away.
+    """
+    content: Any = client.hget(KEY, "content")
+    found: bytes | None = await content
+    return found
+
+
+def read(content: bytes) -> Announcement:
+    """What was announced.
+
+    Raises:
         msgspec.DecodeError: a newer Ringback has announced what this one cannot read.
     """
-    asked: Any = client.hget(KEY, "serial")
-    serial = await asked
-    if serial is None or int(serial) == than:
-        return None
-    content: Any = client.hget(KEY, "content")
-    found = await content
-    return None if found is None else msgspec.json.decode(found, type=Announcement)
+    return msgspec.json.decode(content, type=Announcement)
 
 
 async def keep_telling(redis_url: str, in_force: Callable[[], Awaitable[Announcement]]) -> None:
