@@ -15,6 +15,7 @@ from infra.metrics import (
     TRANSACTIONS,
 )
 from infra.settings import Settings
+from streams.detection import failpoint
 from streams.detection.errors import LetGo, TopicReplaced
 from streams.detection.incarnation import Incarnation
 from streams.detection.news import News
@@ -117,6 +118,7 @@ class Custody:
             for number in sorted(numbers):
                 state = PartitionState(self._settings.redis_url or "", number)
                 claim = await state.claim(self._identity, self._clock())
+                failpoint.reached("claimed")
                 partition = Partition(
                     state,
                     claim,
@@ -137,6 +139,7 @@ class Custody:
                 await self._outbox.put(partition, again)
             await self._news.look()
             await self._outbox.get_ready(self._held)
+            failpoint.reached("loaded")
             logger.info("claimed partitions %s of %s", sorted(self._held), self._identity)
             self.settled.set()
             return self._assignment, begin
@@ -155,6 +158,7 @@ class Custody:
                 outcomes = await partition.judge(rows)
                 self._outbox.recall.keep(number, rows.offsets, rows.values, rows.blocks)
                 _count(partition, len(rows.offsets), sum(isinstance(one, SetAside) for one in outcomes))
+                failpoint.reached("judged")
                 await self._outbox.put(partition, outcomes)
                 if partition.dirty >= FLUSH_CARDS or partition.pending >= FLUSH_ROWS:
                     await self._begin_flush(partition)
@@ -202,6 +206,7 @@ class Custody:
 
     async def give_up(self, *, flush: bool) -> None:
         """Ends the care of all partitions; with `flush`, what was judged is written first, if that is quick."""
+        failpoint.reached("before-hand-over")
         try:
             async with asyncio.timeout(_LAST_FLUSH_S), self._turn:
                 if flush:
@@ -210,6 +215,7 @@ class Custody:
             logger.warning("not flushed in time; what was judged since the last flush is judged again")
         except LetGo as error:
             logger.warning("not flushed: %s", error)
+        failpoint.reached("after-hand-over")
         self._assignment += 1
         await self._drop()
 
@@ -278,7 +284,9 @@ class Custody:
             began = time.perf_counter()
             await self._outbox.acknowledged(ticket)
             await self._incarnation.confirm(identity)
+            failpoint.reached("before-write")
             await partition.state.flush(change)
+            failpoint.reached("after-write")
             partition.written()
             DETECTION_FLUSH_SECONDS.observe(time.perf_counter() - began)
 

@@ -18,6 +18,7 @@ from infra.metrics import TRANSACTIONS_REFUSED as REFUSED
 from infra.settings import Settings
 from rules.alert import encode, make_alert
 from rules.transaction import Refusal, Transaction, decode
+from streams.detection import failpoint
 from streams.detection.evidence import RecordReader
 from streams.detection.partition import Found, Outcome, Partition, SetAside
 from streams.detection.recall import Recall
@@ -84,7 +85,9 @@ class Outbox:
                 await self._changed.wait_for(lambda: bool(self._waiting))
             batch = [self._waiting[at] for at in range(min(_AT_ONCE, len(self._waiting)))]
             raw = await self._look_up(batch)
+            failpoint.reached("before-alerts")
             await self._send([self._message(partition, outcome, raw) for partition, outcome in batch])
+            failpoint.reached("after-alerts")
             async with self._changed:
                 for _ in batch:
                     self._waiting.popleft()
