@@ -53,7 +53,7 @@ TRANSACTIONS = Counter(
 )
 SIGHTINGS = Counter(
     "ringback_sightings_total",
-    "What was counted while judging: why a transaction is no sighting (without_customer, card_absent, wallet,"
+    "What was counted while judging: why a transaction is no sighting (without_customer, card_absent,"
     " in_transit, no_place), how one is placed whose point says nothing (by_city, by_airport, by_country;"
     " point_gave_way), duplicates, conflicts, too late.",
     ["reason"],

@@ -15,6 +15,7 @@ from rules.transaction import Transaction
 from rules.verdict import Finding, Status
 
 RULE: Final = "impossible_location"
+BLOCKED_CARD_USED: Final = "blocked_card_used"
 
 Mode: TypeAlias = Literal["live", "shadow"]
 
@@ -84,10 +85,10 @@ def make_alert(
         card_id=card_id,
         raised_by=finding.raised_by,
         suspect=finding.suspect.transaction_id,
-        against=finding.against.transaction_id,
+        against=None if finding.against is None else finding.against.transaction_id,
         verdict=finding.verdict,
         severity=finding.severity,
-        rule=RULE,
+        rule=BLOCKED_CARD_USED if finding.against is None else RULE,
         ruleset_version=ruleset.version,
         mode=mode,
         evidence=msgspec.to_builtins(gather(finding, known, gazetteer or world(), ruleset)),

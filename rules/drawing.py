@@ -18,7 +18,7 @@ _STYLE: Final = (
 def map_of(evidence: Evidence) -> str:
     """The map of an alert's evidence: both places with their local times, and the way between them."""
     against, suspect = evidence.against, evidence.suspect
-    return svg(draw(_place(against), _place(suspect)), evidence.words)
+    return svg(draw(None if against is None else _place(against), _place(suspect)), evidence.words)
 
 
 def svg(drawn: JourneyMap, title: str) -> str:

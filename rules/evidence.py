@@ -18,7 +18,7 @@ from rules.journey import Journey, distance_km, fastest_journey, reach_km
 from rules.memory import Entry
 from rules.ruleset import RuleSet
 from rules.sighting import how_placed, radius_m
-from rules.transaction import Merchant, Transaction
+from rules.transaction import HALF_ROUND_THE_EARTH_KM, Merchant, Transaction
 from rules.trust import DECLINED, DEFERRED, WEAK, trust
 from rules.verdict import Finding
 
@@ -80,6 +80,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """The evidence card.
 
     Attributes:
+        against: null where the suspect is one by itself: the use of a blocked card; so is what compares the two.
         distance_km: the great circle between the two points, radii not taken off.
         elapsed_s: the time between the two, never negative.
         journey: the fastest plausible one over the distance less both radii.
@@ -88,10 +89,10 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     suspect: SightingShown
-    against: SightingShown
-    distance_km: float
-    elapsed_s: float
-    journey: Journey
+    against: SightingShown | None
+    distance_km: float | None
+    elapsed_s: float | None
+    journey: Journey | None
     possible_if: str
     words: str
     recent: list[PaymentShown]
@@ -107,6 +108,9 @@ def gather(finding: Finding, known: Mapping[int, Transaction], gazetteer: Gazett
         ruleset: the one that the finding was made under.
     """
     suspect, against = finding.suspect, finding.against
+    recent = [_payment(known[ref]) for ref in finding.recent if ref in known]
+    if against is None:
+        return _of_blocked_card(finding, known.get(suspect.ref), gazetteer, ruleset, recent)
     away_km = Reach.distance_km(suspect, against)
     journey = fastest_journey(away_km, ruleset.means)
     elapsed_s = abs(suspect.at_us - against.at_us) / 1e6
@@ -121,7 +125,62 @@ def gather(finding: Finding, known: Mapping[int, Transaction], gazetteer: Gazett
         journey=Journey(journey.means, round(journey.fastest_s, 1)),
         possible_if=_possible_if(journey, elapsed_s, away_km, ruleset),
         words=_words(finding, shown, other, apart_km=apart_km, away_km=away_km, elapsed_s=elapsed_s, journey=journey),
-        recent=[_payment(known[ref]) for ref in finding.recent if ref in known],
+        recent=recent,
+    )
+
+
+def _of_blocked_card(
+    finding: Finding,
+    transaction: Transaction | None,
+    gazetteer: Gazetteer,
+    ruleset: RuleSet,
+    recent: list[PaymentShown],
+) -> Evidence:
+    """The evidence of a use of a blocked card: one side, and no journey."""
+    entry = finding.suspect
+    shown = _shown(entry, transaction, gazetteer, ruleset) if entry.trust else _nowhere(entry, transaction)
+    where = _where(shown) if entry.trust else "without the card being there"
+    words = (
+        f"The card is blocked, and was used {where} on {_clock(shown).date():%-d %B} at {_when(shown)}; the bank"
+        " declined it."
+    )
+    if finding.status == "withdrawn":
+        words = f"No longer suspected, because of what is known since. {words}"
+    return Evidence(
+        suspect=shown,
+        against=None,
+        distance_km=None,
+        elapsed_s=None,
+        journey=None,
+        possible_if="",
+        words=words,
+        recent=recent,
+    )
+
+
+def _nowhere(entry: Entry, transaction: Transaction | None) -> SightingShown:
+    """A payment that does not say where the card was: anywhere on Earth."""
+    at = _EPOCH + timedelta(microseconds=entry.at_us)
+    merchant = (transaction.merchant if transaction is not None else None) or _UNKNOWN
+    return SightingShown(
+        transaction_id=entry.transaction_id,
+        place=merchant.city or "anywhere",
+        country=merchant.country or "",
+        lat=0.0,
+        lon=0.0,
+        radius_km=float(HALF_ROUND_THE_EARTH_KM),
+        at=at,
+        local_time=at,
+        zone="UTC",
+        merchant=merchant.name,
+        mcc=merchant.mcc,
+        amount=None if transaction is None else str(transaction.amount),
+        currency=None if transaction is None else transaction.currency,
+        channel=None if transaction is None else transaction.channel,
+        entry_mode=None if transaction is None else transaction.entry_mode,
+        outcome=None if transaction is None else transaction.outcome,
+        trust="none",
+        reason=GONE if transaction is None else "It does not say where the card was.",
     )
 
 
@@ -213,7 +272,9 @@ def _words(
     elapsed_s: float,
     journey: Journey,
 ) -> str:
-    first, second = (shown, other) if finding.suspect.order < finding.against.order else (other, shown)
+    first, second = (
+        (shown, other) if finding.against is None or finding.suspect.order < finding.against.order else (other, shown)
+    )
     between = f"{_span(elapsed_s)} later" if elapsed_s >= 1 else "at the same moment"
     at_least = (
         f" (at least {away_km:,.0f} km, wherever in their circles they are)"
@@ -227,8 +288,10 @@ def _words(
         f" {_where(second)} at {_when(second)}{next_day}, {apart_km:,.0f} km away{at_least}."
         f" The fastest plausible journey, by {journey.means}, takes {_span(journey.fastest_s)}."
     )
+    if finding.against is not None and finding.suspect.device != finding.against.device:
+        told += " The plastic and a phone or watch, or two of these, may be in two hands."
     if finding.status == "withdrawn":
-        return f"No longer suspected, because of what has arrived since. {told}"
+        return f"No longer suspected, because of what is known since. {told}"
     return told
 
 

@@ -9,23 +9,55 @@ The walk goes on from the cut as if nothing were forgotten, because the sighting
 stays (every suspect contradicts the sighting believed last before it, so what a standing suspect contradicts stays with
 it), until no journey from it could be impossible any more.
 
+Each phone or watch has a cut of its own, and all of them together one more: so many sightings of them as of the plastic
+are remembered, however many devices there are. A quiet pair that the walk found outlives the confirmed payment.
+
 Known limits: a weak sighting that falls out is not judged against what comes after it. A repeat whose original came and
 was forgotten before the repeat first came is a sighting of its own. A transaction that comes with a later time than
 it had when it was forgotten is a new one, unless both contents had come by then. Of these reserves there are
-``most_sightings`` each.
+``most_sightings`` each. What stays of a phone or watch behind its cut is held against its own itinerary alone.
 """
 
 from bisect import insort
 from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 import msgspec
 
-from rules.itinerary import Reach, repeats
-from rules.memory import MOST_RECENT, RECENT, Entry, Memory, Order, as_recent
+from rules.context import Said
+from rules.itinerary import Reach, repeats, walk
+from rules.memory import (
+    ALL_DEVICES,
+    BLOCKED,
+    MOST_RECENT,
+    PLASTIC,
+    RECENT,
+    UNCUT,
+    Entry,
+    Memory,
+    Order,
+    Standing,
+    as_recent,
+)
 from rules.ruleset import RuleSet
-from rules.sighting import NONE, TRUSTED
+from rules.sighting import LOW, NONE, WEAK
 
-_SECOND_US = 1_000_000
+_SECOND_US: Final = 1_000_000
+
+
+class _Cuts(NamedTuple):
+    """The orders of the newest that fall out: of the plastic's, of what is no sighting, of each device's."""
+
+    cut: Order
+    others: Order
+    devices: dict[int, Order]
+
+    def hold_out(self, entry: Entry) -> bool:
+        """Whether the entry is at or before its cut."""
+        order, device = entry.order, entry.device
+        if device != PLASTIC:
+            return order <= max(self.devices.get(device, UNCUT), self.devices.get(ALL_DEVICES, UNCUT))
+        return order <= self.cut or (entry.trust == NONE and order <= self.others)
 
 
 class Forgetting:
@@ -38,7 +70,8 @@ class Forgetting:
         self._few = min(self._slots, self._most_sightings, self._others)
         self._cell_e7 = int(ruleset.slot_degrees * 1e7)
         self._slot_us = ruleset.slot_s * _SECOND_US
-        self._anywhere_us = reach.anywhere_us
+        self._reach = reach
+        self._quiet_us = ruleset.quiet_s * _SECOND_US
 
     def forget(self, memory: Memory, horizon_us: int) -> None:
         """Forgets what falls out, and that it stood: ageing out withdraws nothing.
@@ -50,8 +83,8 @@ class Forgetting:
         entries = memory.entries
         if len(entries) > self._few or (entries and entries[0].at_us < horizon_us):
             cuts = self._cuts(memory, entries, horizon_us)
-            if cuts != (memory.cut, memory.others_cut):
-                self._forget(memory, horizon_us, *cuts)
+            if cuts != (memory.cut, memory.others_cut, memory.device_cuts):
+                self._forget(memory, horizon_us, cuts)
 
     def finds_room(self, memory: Memory, entries: list[Entry], entry: Entry, horizon_us: int) -> bool:
         """Whether a newcomer stays, if the memory is to hold these entries with it; False: it is too late for ever.
@@ -63,52 +96,84 @@ class Forgetting:
             entry: the newcomer, not before the horizon.
             horizon_us: as of ``forget``.
         """
-        if _is_cut(entry, memory.cut, memory.others_cut):
+        if _Cuts(memory.cut, memory.others_cut, memory.device_cuts).hold_out(entry):
             return False
         insort(entries, entry, key=lambda each: each.order)
         if len(entries) > self._few:
-            cut, others_cut = self._cuts(memory, entries, horizon_us)
-            if _is_cut(entry, cut, others_cut):
-                self._forget(memory, horizon_us, cut, others_cut)
+            cuts = self._cuts(memory, entries, horizon_us)
+            if cuts.hold_out(entry):
+                self._forget(memory, horizon_us, cuts)
                 return False
         return True
 
-    def _cuts(self, memory: Memory, entries: Sequence[Entry], horizon_us: int) -> tuple[Order, Order]:
-        """The orders of the newest that fall out: of all, and of what is no sighting; never before the memory's."""
+    def _cuts(self, memory: Memory, entries: Sequence[Entry], horizon_us: int) -> _Cuts:
+        """The orders of the newest that fall out; never before the memory's."""
         cut, others_cut = memory.cut, memory.others_cut
         slots: set[tuple[int, int, int]] = set()
         sightings = others = 0
         for entry in reversed(entries):
+            if entry.device != PLASTIC:
+                continue
             order = entry.order
             if order <= cut:
                 break
             if entry.at_us < horizon_us:
-                return order, others_cut
+                cut = order
+                break
             if entry.trust != NONE:
                 sightings += 1
-                slots.add((entry.lat_e7 // self._cell_e7, entry.lon_e7 // self._cell_e7, entry.at_us // self._slot_us))
+                slots.add(self._slot(entry))
                 if len(slots) > self._slots or sightings > self._most_sightings:
-                    return order, others_cut
+                    cut = order
+                    break
             elif order > others_cut:
                 others += 1
                 if others > self._others:
                     others_cut = order
-        return cut, others_cut
+        if memory.device_cuts or any(entry.device for entry in entries):
+            return _Cuts(cut, others_cut, self._device_cuts(memory, entries, horizon_us))
+        return _Cuts(cut, others_cut, memory.device_cuts)
 
-    def _forget(self, memory: Memory, horizon_us: int, cut: Order, others_cut: Order) -> None:
+    def _device_cuts(self, memory: Memory, entries: Sequence[Entry], horizon_us: int) -> dict[int, Order]:
+        cuts = dict(memory.device_cuts)
+        slots: dict[int, set[tuple[int, int, int]]] = {}
+        sightings = 0
+        for entry in reversed(entries):
+            device, order = entry.device, entry.order
+            forgotten = max(cuts.get(device, UNCUT), cuts.get(ALL_DEVICES, UNCUT))
+            if device == PLASTIC or entry.trust == NONE or order <= forgotten:
+                continue
+            sightings += 1
+            if entry.at_us < horizon_us or sightings > self._most_sightings:
+                cuts[ALL_DEVICES] = order
+                break
+            own = slots.setdefault(device, set())
+            own.add(self._slot(entry))
+            if len(own) > self._slots:
+                cuts[device] = order
+        old = [cut for device, cut in cuts.items() if device == ALL_DEVICES or cut < (horizon_us, "")]
+        common = max(old, default=UNCUT)
+        return {ALL_DEVICES: common, **{device: cut for device, cut in cuts.items() if cut > common}}
+
+    def _slot(self, entry: Entry) -> tuple[int, int, int]:
+        return entry.lat_e7 // self._cell_e7, entry.lon_e7 // self._cell_e7, entry.at_us // self._slot_us
+
+    def _forget(self, memory: Memory, horizon_us: int, cuts: _Cuts) -> None:
         kept: list[Entry] = []
         gone: list[Entry] = []
         for entry in memory.entries:
-            (gone if _is_cut(entry, cut, others_cut) else kept).append(entry)
+            (gone if cuts.hold_out(entry) else kept).append(entry)
         if gone:
             family = repeats(memory.entries)
-            last = self._last_believed(memory, gone, family, horizon_us)
-            needed = _needed(kept, gone, family)
-            held = [_without_place(entry) for entry in needed if entry is not last][-self._most_sightings :]
-            stays = {entry.transaction_id for entry in held} | ({last.transaction_id} if last is not None else set())
+            self._keep_jumps(memory, gone, horizon_us)
+            lasts = self._last_believed(memory, gone, family, horizon_us)
+            last_names = {entry.transaction_id for entry in lasts}
+            needed = [entry for entry in _needed(kept, gone, family) if entry.transaction_id not in last_names]
+            held = [_without_place(entry) for entry in needed][-self._most_sightings :]
+            stays = {entry.transaction_id for entry in held} | last_names
             _add_to_past(memory, [entry for entry in gone if entry.transaction_id not in stays])
-            kept = sorted([*held, *([last] if last is not None else []), *kept], key=lambda each: each.order)
-        memory.cut, memory.others_cut = cut, others_cut
+            kept = sorted([*held, *lasts, *kept], key=lambda each: each.order)
+        memory.cut, memory.others_cut, memory.device_cuts = cuts
         names = {entry.transaction_id for entry in gone}
         memory.standing = {name: each for name, each in memory.standing.items() if name not in names}
         self._forget_contested(memory, horizon_us)
@@ -116,15 +181,30 @@ class Forgetting:
         if memory.believed is not None and memory.known.get(memory.believed.transaction_id) is not memory.believed:
             memory.believed = None
 
+    def _keep_jumps(self, memory: Memory, gone: Sequence[Entry], horizon_us: int) -> None:
+        """What follows from a confirmed payment is kept when the payment is forgotten, for as long as it is heeded."""
+        if memory.context is not None and any(entry.transaction_id in memory.context.confirmed for entry in gone):
+            names = {entry.transaction_id for entry in gone}
+            jumps = walk(memory, self._reach).jumps
+            memory.passed = memory.passed | {name: pair for name, pair in jumps.items() if name in names}
+        if memory.passed:
+            over_us = horizon_us - self._quiet_us
+            memory.passed = {name: pair for name, pair in memory.passed.items() if pair.since_us >= over_us}
+
     def _last_believed(
         self, memory: Memory, gone: Sequence[Entry], family: dict[str, str], horizon_us: int
-    ) -> Entry | None:
-        """The sighting believed last among those that fall out, while anything that may come can contradict it."""
+    ) -> list[Entry]:
+        """The sighting of each instrument believed last among those that fall out, while anything can contradict it."""
+        said = Said(memory, family, self._reach.ruleset) if memory.context is not None else None
+        found: dict[int, Entry] = {}
         for entry in reversed(gone):
-            believed = entry.trust == TRUSTED and entry.transaction_id not in memory.standing
-            if believed and (entry.order <= memory.cut or entry.transaction_id not in family):
-                return entry if entry.at_us + self._anywhere_us > horizon_us else None
-        return None
+            if entry.device in found or entry.trust == NONE:
+                continue
+            if entry.transaction_id in family and entry.order > memory.cut_of(entry.device):
+                continue
+            if _is_believed(entry, memory.standing.get(entry.transaction_id), said):
+                found[entry.device] = entry
+        return [entry for entry in found.values() if entry.at_us + self._reach.anywhere_us > horizon_us]
 
     def _forget_contested(self, memory: Memory, horizon_us: int) -> None:
         """Keeps the ids of which a version may come again that is not too late by itself."""
@@ -137,9 +217,13 @@ class Forgetting:
             memory.contested = dict(waiting[-self._most_sightings :])
 
 
-def _is_cut(entry: Entry, cut: Order, others_cut: Order) -> bool:
-    order = entry.order
-    return order <= cut or (entry.trust == NONE and order <= others_cut)
+def _is_believed(entry: Entry, standing: Standing | None, said: Said | None) -> bool:
+    """Whether a sighting is believed by its own instrument."""
+    if said is not None and said.confirmed(entry):
+        return True
+    if entry.trust == WEAK or entry.grade == BLOCKED or (said is not None and said.struck_out(entry)):
+        return False
+    return standing is None or (standing.against is not None and standing.against.device != entry.device)
 
 
 def _needed(kept: Sequence[Entry], gone: Sequence[Entry], family: dict[str, str]) -> list[Entry]:
@@ -157,7 +241,7 @@ def _needed(kept: Sequence[Entry], gone: Sequence[Entry], family: dict[str, str]
 
 
 def _without_place(entry: Entry) -> Entry:
-    return msgspec.structs.replace(entry, trust=NONE, lat_e7=0, lon_e7=0, radius_m=0)
+    return msgspec.structs.replace(entry, trust=NONE, grade=LOW, lat_e7=0, lon_e7=0, radius_m=0)
 
 
 def _add_to_past(memory: Memory, forgotten: Sequence[Entry]) -> None:

@@ -1,5 +1,7 @@
 """A card's recent sightings: which are believed, and the suspects outside.
 
+An itinerary belongs to one instrument: the plastic, each phone or watch.
+
 What is forgotten of them is the business of ``rules.forgetting``. What stands is a function of the *set* of sightings
 in the memory: any order of arrival, any duplicate, any replay ends with the same suspects, each against the same
 sighting.
@@ -7,12 +9,13 @@ sighting.
 
 from collections.abc import Sequence
 from math import ceil
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
+from rules.context import Said
 from rules.journey import EARTH_RADIUS_KM, FURTHEST_KM, distance_km, fastest_journey
-from rules.memory import UNCUT, Entry, Order
+from rules.memory import BLOCKED, PLASTIC, UNNAMED, Entry, Memory, QuietPair
 from rules.ruleset import RuleSet
 from rules.sighting import NONE, WEAK
 
@@ -21,30 +24,47 @@ _ROOT_OF_TWO: Final = 1.4143
 _KM_PER_DEGREE: Final = EARTH_RADIUS_KM * 0.0174533
 
 
+class Suspect(NamedTuple):
+    """A suspect, and the believed sighting that it contradicts.
+
+    Attributes:
+        against: None: nothing; the card was blocked, and was used.
+        review: it may be two devices in two hands.
+    """
+
+    suspect: Entry
+    against: Entry | None
+    review: bool = False
+
+
 class Walk(msgspec.Struct):
     """What a walk through a card's sightings found.
 
     Attributes:
-        believed: the last believed sighting.
-        suspects: each with the believed sighting that it contradicts, in order of the walk.
-        plain: no weak sighting waits for the next believed one, and no repeat for its original.
+        believed: the last believed sighting of the plastic.
+        suspects: in order of the walk.
+        plain: no weak sighting waits for the next believed one, no repeat for its original, and all are of the plastic.
+        jumps: by the confirmed transaction, the quiet pairs that the walk found.
     """
 
     believed: Entry | None
-    suspects: list[tuple[Entry, Entry]]
+    suspects: list[Suspect]
     plain: bool
+    jumps: dict[str, QuietPair]
 
 
 class Reach:
     """Whether one sighting can be reached from another under a rule set; the cheap questions are asked first.
 
     Attributes:
+        ruleset: the rule set.
         anywhere_us: in this time one gets anywhere, microseconds.
         near_e7: two points that differ by less in latitude and in longitude, in degrees times ten million, are within
             the floor.
     """
 
     def __init__(self, ruleset: RuleSet) -> None:
+        self.ruleset = ruleset
         self._means = ruleset.means
         self._floor_km = ruleset.floor_km
         self._allowance_us = ruleset.clock_allowance_s * _SECOND_US
@@ -72,43 +92,89 @@ class Reach:
         return max(0.0, apart - (one.radius_m + other.radius_m) / 1000)
 
 
-def walk(entries: Sequence[Entry], reach: Reach, cut: Order = UNCUT) -> Walk:
-    """Walks the sightings in order of (time, id).
+def walk(memory: Memory, reach: Reach) -> Walk:
+    """Walks the sightings in order of (time, id), those of each instrument by itself.
 
     The first trusted one is believed. Each next one can be reached from the last believed one and is believed, or
     cannot and is a suspect, which moves nothing. A weak one is judged against the believed ones before and after it,
-    and never believed.
+    and never believed. What the customer has confirmed is believed, and what she has struck out is no sighting
+    (``rules.context``). The use of a blocked card is a suspect by itself, and moves nothing.
+
+    What is believed of one instrument is then held against what was believed last of each other one of the card: where
+    it contradicts that, it is a suspect for review, and is not itself held against the others.
 
     Args:
-        entries: ordered.
+        memory: its entries, and what has been said of them. Up to the cut the walk has been forgotten but for the
+            sighting that was believed last; it stays believed, so that what comes after is judged as if nothing were
+            forgotten.
         reach: of the rule set in force.
-        cut: up to here the walk has been forgotten but for the sighting that was believed last; it stays believed, so
-            that what comes after is judged as if nothing were forgotten.
     """
-    repeated = repeats(entries)
-    believed: Entry | None = None
-    suspects: list[tuple[Entry, Entry]] = []
-    waiting: list[Entry] = []
-    orphans = False
-    for entry in entries:
-        if entry.trust == NONE:
-            continue
-        if entry.repeat_of is not None and entry.order > cut:
-            if entry.transaction_id in repeated:
+    return _Walking(memory, reach).walk()
+
+
+class _Walking:
+    """One walk under way."""
+
+    def __init__(self, memory: Memory, reach: Reach) -> None:
+        self._memory = memory
+        self._reach = reach
+        self._family = repeats(memory.entries)
+        told = memory.context is not None or memory.passed
+        self._said = Said(memory, self._family, reach.ruleset) if told else None
+        self._believed: dict[int, Entry] = {}
+        self._clear: dict[int, Entry] = {}
+        self._waiting: dict[int, list[Entry]] = {}
+        self._suspects: list[Suspect] = []
+
+    def walk(self) -> Walk:
+        memory, said, orphans = self._memory, self._said, False
+        for entry in memory.entries:
+            if entry.trust == NONE and entry.grade != BLOCKED:
                 continue
-            orphans = True
-        if entry.trust == WEAK:
-            if believed is not None and not reach(believed, entry):
-                suspects.append((entry, believed))
-            else:
-                waiting.append(entry)
-        elif believed is None or reach(believed, entry):
-            suspects += [(weak, entry) for weak in waiting if not reach(weak, entry)]
-            waiting.clear()
-            believed = entry
-        else:
-            suspects.append((entry, believed))
-    return Walk(believed, suspects, plain=not waiting and not orphans)
+            forgotten = entry.order <= memory.cut_of(entry.device)
+            if entry.repeat_of is not None and not forgotten:
+                if entry.transaction_id in self._family:
+                    continue
+                orphans = True
+            sure = said is not None and said.confirmed(entry)
+            if entry.grade == BLOCKED and not sure:
+                self._suspects.append(Suspect(entry, None))
+            elif entry.trust != NONE and not (said is not None and said.struck_out(entry)):
+                self._pass(entry, sure=sure, forgotten=forgotten)
+        believed = self._believed.get(PLASTIC)
+        plain = not orphans and not any(self._waiting.values()) and self._believed.keys() <= {PLASTIC}
+        return Walk(believed, self._suspects, plain, {} if said is None else said.jumps)
+
+    def _pass(self, entry: Entry, *, sure: bool, forgotten: bool) -> None:
+        device = entry.device
+        last = self._believed.get(device)
+        reached = last is None or self._can(last, entry)
+        if not sure:
+            if not reached:
+                self._suspects.append(Suspect(entry, last, device == UNNAMED))
+                return
+            if entry.trust == WEAK:
+                self._waiting.setdefault(device, []).append(entry)
+                return
+        elif last is not None and not reached and self._said is not None:
+            self._said.jump(last, entry)  # `sure` is only what was said
+        for weak in self._waiting.pop(device, ()):
+            if not self._can(weak, entry):
+                self._suspects.append(Suspect(weak, entry, device == UNNAMED))
+        self._believed[device] = entry
+        if forgotten:
+            return
+        contradicted = [one for other, one in self._clear.items() if other != device and not self._can(one, entry)]
+        newest = max(contradicted, key=lambda each: each.order, default=None)
+        if newest is not None and not sure:
+            self._suspects.append(Suspect(entry, newest, review=True))
+            return
+        if newest is not None and self._said is not None:
+            self._said.jump(newest, entry)
+        self._clear[device] = entry
+
+    def _can(self, one: Entry, later: Entry) -> bool:
+        return self._reach(one, later) or (self._said is not None and self._said.quiet(one, later))
 
 
 def repeats(entries: Sequence[Entry]) -> dict[str, str]:

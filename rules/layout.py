@@ -3,14 +3,15 @@
 Nearly every payment is put behind the others without a look at them (``rules.watch``): what decides about the next one
 stands at the end, at fixed places, and nothing before it moves. The rest is for ``unpack``.
 
-Layout, version 3, big endian; a memory that holds nothing is no bytes at all:
+Layout, version 4, big endian; a memory that holds nothing is no bytes at all:
 
 - version (u8), 128 more if a head follows: its length (u32), and as MessagePack what most memories have nothing of,
-  ``[cut, others_cut, past, {transaction id: [suspect entry, against entry, verdict]}, contested]``, each entry as an
-  array in the order of its fields;
+  ``[cut, others_cut, past, {transaction id: [suspect entry, against entry or nil, verdict, late]}, contested, device
+  cuts, context or nil, {transaction id: quiet pair}]``, each entry, context (``[version, at_us, confirmed, struck out,
+  {transaction id: quiet pair}]``) and quiet pair as an array in the order of its fields;
 - the entries, oldest first. Each is its transaction id in UTF-8; what its kind says that there is besides: the id of
   the transaction that it repeats and that id's length less 1 (u8), its radius in metres (u32), what is above the 40
-  bits of its ref (u32); and its record, which always has the same size;
+  bits of its ref (u32), its device (u64); and its record, which always has the same size;
 - how many bytes of entries come after the last believed one (u32; all bits set: none is believed);
 - room (u8).
 
@@ -25,9 +26,9 @@ from typing import Final
 
 import msgspec
 
-from rules.memory import Entry, Memory, Order, Standing
+from rules.memory import Context, Entry, Memory, Order, QuietPair, Standing
 
-VERSION: Final = 3
+VERSION: Final = 4
 NOTHING: Final = b""
 """The memory of a card that was never seen."""
 FIRST: Final = bytes((VERSION,))
@@ -37,6 +38,7 @@ _TWO_BITS: Final = 3
 _REPEAT: Final = 16
 _RADIUS: Final = 32
 _LONG_REF: Final = 64
+_DEVICE: Final = 128
 
 REF_BITS: Final = 40
 _HEAD: Final = 128
@@ -44,6 +46,7 @@ _HEAD_LENGTH: Final = Struct(">BI")
 _RECORD: Final = Struct(">qii4sBIBB")
 _END: Final = Struct(">IB")
 _U32: Final = Struct(">I")
+_U64: Final = Struct(">Q")
 
 LAST: Final = Struct(">qii4sBIBBIB")
 """The last record, and what comes after it."""
@@ -66,6 +69,9 @@ class _Head(msgspec.Struct, array_like=True):
     past: bytes
     standing: dict[str, Standing]
     contested: dict[str, int]
+    device_cuts: dict[int, Order] = {}
+    context: Context | None = None
+    passed: dict[str, QuietPair] = {}
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -89,7 +95,7 @@ def grade_of(kind: int) -> int:
     return kind >> 2 & _TWO_BITS
 
 
-def besides_of(radius_m: int, ref: int, repeat_of: str | None = None) -> tuple[int, bytes]:
+def besides_of(radius_m: int, ref: int, repeat_of: str | None = None, device: int = 0) -> tuple[int, bytes]:
     """What an entry has besides its id and its record: the kind's bits that say so, and the bytes."""
     kind, added = 0, b""
     if repeat_of is not None:
@@ -99,12 +105,15 @@ def besides_of(radius_m: int, ref: int, repeat_of: str | None = None) -> tuple[i
         kind, added = kind | _RADIUS, added + _U32.pack(radius_m)
     if ref >> REF_BITS:
         kind, added = kind | _LONG_REF, added + _U32.pack(ref >> REF_BITS)
+    if device:
+        kind, added = kind | _DEVICE, added + _U64.pack(device)
     return kind, added
 
 
 def pack(memory: Memory) -> bytes:
     """The memory as bytes; ``unpack`` gives back one that decides alike."""
-    head = _encode(_Head(memory.cut, memory.others_cut, memory.past, memory.standing, memory.contested))
+    rare = memory.device_cuts, memory.context, memory.passed
+    head = _encode(_Head(memory.cut, memory.others_cut, memory.past, memory.standing, memory.contested, *rare))
     if head != _NO_HEAD:
         parts = [_HEAD_LENGTH.pack(_HEAD | VERSION, len(head)), head]
     elif memory.entries:
@@ -140,6 +149,7 @@ def unpack(value: bytes) -> Memory:
             head = _decode_head(value[_HEAD_LENGTH.size : first])
             memory.cut, memory.others_cut, memory.past = head.cut, head.others_cut, head.past
             memory.standing, memory.contested = head.standing, head.contested
+            memory.device_cuts, memory.context, memory.passed = head.device_cuts, head.context, head.passed
         end = len(value) - _END.size
         since, memory.room = _END.unpack_from(value, end)
         believed = end - since
@@ -196,6 +206,10 @@ def entry_before(value: bytes, end: int) -> tuple[Entry, int]:
     ref = high << 32 | low
     radius_m = 0
     repeat_of = None
+    device = 0
+    if kind & _DEVICE:
+        at -= _U64.size
+        device = _U64.unpack_from(value, at)[0]
     if kind & _LONG_REF:
         at -= _U32.size
         ref |= _U32.unpack_from(value, at)[0] << REF_BITS
@@ -209,7 +223,7 @@ def entry_before(value: bytes, end: int) -> tuple[Entry, int]:
     begin = at - 1 - length
     name = value[begin:at].decode()
     return (
-        Entry(at_us, name, trust_of(kind), lat_e7, lon_e7, radius_m, grade_of(kind), digest, ref, repeat_of),
+        Entry(at_us, name, trust_of(kind), lat_e7, lon_e7, radius_m, grade_of(kind), digest, ref, repeat_of, device),
         begin,
     )
 
@@ -217,8 +231,8 @@ def entry_before(value: bytes, end: int) -> tuple[Entry, int]:
 def _packed(entry: Entry) -> bytes:
     name, ref, kind = entry.transaction_id.encode(), entry.ref, kind_of(entry.trust, entry.grade)
     length = len(name)
-    if entry.radius_m or ref >> REF_BITS or entry.repeat_of is not None:
-        besides, added = besides_of(entry.radius_m, ref, entry.repeat_of)
+    if entry.radius_m or ref >> REF_BITS or entry.repeat_of is not None or entry.device:
+        besides, added = besides_of(entry.radius_m, ref, entry.repeat_of, entry.device)
         kind, name = kind | besides, name + added
     at_us, lat_e7, lon_e7, digest = entry.at_us, entry.lat_e7, entry.lon_e7, entry.digest
     return name + _record(at_us, lat_e7, lon_e7, digest, ref >> 32 & 0xFF, ref & 0xFFFFFFFF, kind, length - 1)

@@ -5,6 +5,7 @@ must still name its suspect when the topic that held the record is gone. Merchan
 read back by ``ref``.
 """
 
+from collections.abc import Iterable, Mapping
 from struct import Struct
 from typing import Final, Literal, TypeAlias
 
@@ -24,6 +25,14 @@ MOST_RECENT: Final = 10
 _SECOND_US: Final = 1_000_000
 _LATEST_S: Final = 2**32 - 1
 
+BLOCKED: Final = 0
+"""The grade of a use of the card that the bank declined because the card is blocked."""
+
+PLASTIC: Final = 0
+UNNAMED: Final = 1
+ALL_DEVICES: Final = 0
+"""Of ``Memory.device_cuts``."""
+
 Order: TypeAlias = tuple[int, str]
 """A place in the walk: by time, microseconds since 1970 UTC, equal times by transaction id."""
 
@@ -38,10 +47,13 @@ class Entry(msgspec.Struct, gc=False, array_like=True):
         at_us: its own time, microseconds since 1970 UTC.
         trust: ``rules.sighting``: 0 is no sighting, 1 weak, 2 trusted.
         lat_e7: degrees times ten million; so ``lon_e7``. Nought where it is no sighting.
-        grade: the severity with which it would alarm: 1 low, 2 medium, 3 high.
+        grade: the severity with which it would alarm: 1 low, 2 medium, 3 high; ``BLOCKED``: the card was blocked, and
+            its use alarms by itself, as high.
         digest: orders versions of one transaction: the first ``DIGEST_BYTES`` of ``Transaction.digest``.
         ref: by which the caller finds the transaction again.
         repeat_of: the transaction that it repeats.
+        device: the instrument of a sighting: ``PLASTIC``, ``UNNAMED`` for a phone or watch that is not named, or what
+            stands for its name.
     """
 
     at_us: int
@@ -54,6 +66,7 @@ class Entry(msgspec.Struct, gc=False, array_like=True):
     digest: bytes
     ref: int
     repeat_of: str | None = None
+    device: int = 0
 
     @property
     def order(self) -> Order:
@@ -63,16 +76,50 @@ class Entry(msgspec.Struct, gc=False, array_like=True):
     @property
     def severity(self) -> Severity:
         """The grade in words."""
-        severities: tuple[Severity, ...] = ("low", "low", "medium", "high")
+        severities: tuple[Severity, ...] = ("high", "low", "medium", "high")
         return severities[self.grade]
 
 
 class Standing(msgspec.Struct, array_like=True):
-    """A suspect that stands, as it was last told; ``verdict`` is that of its first telling."""
+    """A suspect that stands, as it was last told.
+
+    Attributes:
+        against: the believed sighting that it contradicts; None: the use of a blocked card.
+        late: it was first told long after its time: then it is a ``review`` whatever is told later.
+    """
 
     suspect: Entry
-    against: Entry
+    against: Entry | None
     verdict: Verdict
+    late: bool = False
+
+
+class QuietPair(msgspec.Struct, frozen=True, array_like=True):
+    """Two places, degrees times ten million, and since when the way between them is quiet, microseconds."""
+
+    lat_e7: int
+    lon_e7: int
+    other_lat_e7: int
+    other_lon_e7: int
+    since_us: int
+
+
+class Context(msgspec.Struct, frozen=True, array_like=True):
+    """What has been said of a card's payments, whole; of two the one with the higher version counts.
+
+    Attributes:
+        version: grows with every word.
+        at_us: when the last word was said, microseconds since 1970 UTC: it is kept from then on.
+        confirmed: ids of transactions that were hers.
+        struck_out: ids of transactions that were believed, and were not hers.
+        quiet: quiet pairs by the confirmed transaction, where they are known; others are found by the walk.
+    """
+
+    version: int = 0
+    at_us: int = 0
+    confirmed: tuple[str, ...] = ()
+    struck_out: tuple[str, ...] = ()
+    quiet: dict[str, QuietPair] = {}
 
 
 class Memory(msgspec.Struct):
@@ -83,14 +130,18 @@ class Memory(msgspec.Struct):
             there, and ids without a place.
         known: the entries by id; None: the id of a transaction that is forgotten, while another version of it may come
             again.
-        believed: the last believed sighting.
+        believed: the last believed sighting of the plastic.
         room: how many more may be put behind the others without a look at all of them; none, if something waits for
-            what comes next (a weak sighting for the next believed one, a repeat for its original).
+            what comes next (a weak sighting for the next believed one, a repeat for its original), and while there are
+            sightings of a phone or watch.
         standing: the suspects that stand, by transaction id; replaced, never changed.
         cut: the order of the newest that was forgotten: what is at or before it is too late, for ever.
         others_cut: the same of transactions that are no sightings.
         past: the last payments that were forgotten, ten at most, oldest first, each as ``RECENT``.
         contested: transactions that came with several contents, each with the latest time that one of them gave.
+        device_cuts: the cut of the sightings of each phone or watch; of all of them together as ``ALL_DEVICES``.
+        context: what has been said of the card's payments.
+        passed: quiet pairs that the walk found, by the confirmed transaction, of which that is forgotten.
     """
 
     entries: list[Entry] = msgspec.field(default_factory=list)
@@ -102,6 +153,9 @@ class Memory(msgspec.Struct):
     others_cut: Order = UNCUT
     past: bytes = b""
     contested: dict[str, int] = msgspec.field(default_factory=dict)
+    device_cuts: dict[int, Order] = msgspec.field(default_factory=dict)
+    context: Context | None = None
+    passed: dict[str, QuietPair] = msgspec.field(default_factory=dict)
 
     def recent(self) -> list[bytes]:
         """The last ten payments of any kind, oldest first, each as ``RECENT``."""
@@ -118,12 +172,27 @@ class Memory(msgspec.Struct):
     def newest_us(self) -> int:
         """The latest time that it knows of, microseconds since 1970 UTC."""
         newest = self.entries[-1].at_us if self.entries else UNCUT[0]
-        return max(newest, self.cut[0], *self.contested.values())
+        return max(newest, self.cut[0], *(at_us for at_us, _ in self.device_cuts.values()), *self.contested.values())
+
+    def cut_of(self, device: int) -> Order:
+        """What of this instrument is at or before it is forgotten."""
+        if device == PLASTIC or not self.device_cuts:
+            return self.cut if device == PLASTIC else UNCUT
+        return max(self.device_cuts.get(device, UNCUT), self.device_cuts.get(ALL_DEVICES, UNCUT))
+
+    def told_us(self) -> int:
+        """When the last word was said that is still to be heeded, microseconds since 1970 UTC."""
+        said = [self.context.at_us, *_since(self.context.quiet)] if self.context is not None else []
+        return max([UNCUT[0], *said, *_since(self.passed)])
 
     def hold(self, entries: list[Entry]) -> None:
         """Holds these entries, ordered, and no others."""
         self.entries = entries
         self.known = {**dict.fromkeys(self.contested), **{entry.transaction_id: entry for entry in entries}}
+
+
+def _since(pairs: Mapping[str, QuietPair]) -> Iterable[int]:
+    return (pair.since_us for pair in pairs.values())
 
 
 def as_recent(entry: Entry) -> bytes:

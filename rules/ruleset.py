@@ -42,6 +42,8 @@ class RuleSet(msgspec.Struct, frozen=True, kw_only=True):
         most_sightings: never more than this many are remembered, however few slots they fill.
         others: how many of the newest transactions that are no sightings are remembered, for their ids.
         late_s: what is raised on something further behind the watermark is a ``review``, seconds.
+        quiet_s: so long from a confirmed payment on the way that it was reached by is quiet, seconds.
+        quiet_km: how near to the two places of a quiet way a sighting must be, to be of it.
         in_transit: merchants that move, whose sales aboard are no sightings.
     """
 
@@ -58,6 +60,8 @@ class RuleSet(msgspec.Struct, frozen=True, kw_only=True):
     most_sightings: int = 64
     others: int = 16
     late_s: int = 24 * 3600
+    quiet_s: int = 30 * 86_400
+    quiet_km: float = 100.0
     in_transit: tuple[Carrier, ...] = CARRIERS
 
 

@@ -47,6 +47,8 @@ THRESHOLDS: Final[tuple[Threshold, ...]] = (
     Threshold("most_sightings", "sightings", 1, 250, "never more are remembered, however few slots they fill", True),
     Threshold("others", "payments", 1, 64, "so many payments that say nothing of a place are remembered", True),
     Threshold("late_s", "s", 3600, 7 * 86_400, "what is raised on something older is a review", True),
+    Threshold("quiet_s", "s", 0, 366 * 86_400, "so long the way to a confirmed payment, and back, is quiet", True),
+    Threshold("quiet_km", "km", 0, 1000, "so near to both ends of that way a payment must be, to be of it"),
 )
 MEANS: Final[tuple[Threshold, ...]] = (
     Threshold("overhead_s", "s", 0, 6 * 3600, "what it costs whatever the distance", True),

@@ -22,7 +22,7 @@ MEDIUM: Final = 2
 HIGH: Final = 3
 """The severity with which it alarms."""
 
-Absence: TypeAlias = Literal["without_customer", "wallet", "card_absent", "in_transit", "no_place"]
+Absence: TypeAlias = Literal["without_customer", "card_absent", "in_transit", "no_place"]
 """Why a transaction is no sighting, as it is counted."""
 
 
@@ -124,11 +124,12 @@ TABLE: Final[tuple[Line, ...]] = (
     ),
     Line(
         instruments=("wallet",),
+        entry_modes=("chip", "contactless", "magstripe"),
         trust=Trust(
-            NONE,
-            LOW,
-            "A phone or watch is another device than the plastic.",
-            "wallet",
+            TRUSTED,
+            MEDIUM,
+            "A phone or watch was held to the terminal: that device was there, wherever the plastic is.",
+            None,
             "EMVCo, Payment Tokenisation Specification: a token is bound to one device",
         ),
     ),

@@ -8,8 +8,12 @@ Everything else is reconsidered as a set.
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Final, TypeAlias
 
+from mmh3 import hash64
+
+from rules.context import merged
 from rules.forgetting import Forgetting
 from rules.gazetteer import Gazetteer, Place, world
 from rules.in_transit import InTransit
@@ -32,7 +36,7 @@ from rules.layout import (
     trust_of,
     unpack,
 )
-from rules.memory import DIGEST_BYTES, Entry, Memory
+from rules.memory import BLOCKED, DIGEST_BYTES, PLASTIC, UNNAMED, Context, Entry, Memory
 from rules.ruleset import LIVE, RuleSet
 from rules.sighting import NONE, WEAK, Box, believable_box, every_trust, place_of, radius_m
 from rules.transaction import EPOCH, MICROSECOND, Refusal, Transaction
@@ -51,8 +55,16 @@ _AHEAD_US: Final = 86_400 * _SECOND_US
 _NOTHING: Final[tuple[Finding, ...]] = ()
 _MOST_BOXES: Final = 50_000
 _TRUST: Final = {
-    kind: (each.level, kind_of(each.level, each.grade), each.absence) for kind, each in every_trust().items()
+    kind: (
+        each.level,
+        kind_of(each.level, each.grade),
+        each.absence,
+        # whether the quick path may do: weak ones wait for what follows, devices have itineraries of their own
+        each.level != WEAK and not (kind[-1] == "wallet" and each.level != NONE),
+    )
+    for kind, each in every_trust().items()
 }
+_CARD_BLOCKED: Final = "card_blocked"
 _glance, _last = GLANCE.unpack_from, LAST.pack
 
 Judged: TypeAlias = tuple[bytes, Sequence[Finding]]
@@ -71,7 +83,7 @@ class Watch:
 
     Attributes:
         watermark_us: the greatest ``occurred_at`` seen, microseconds since 1970 UTC; to be stored with the state.
-        counts: what was only counted, by name, since this object was made: ``without_customer``, ``wallet``,
+        counts: what was only counted, by name, since this object was made: ``without_customer``,
             ``card_absent``, ``in_transit``, ``no_place``, ``too_late``, ``repeated``, ``conflicting``; of sightings
             ``by_city``, ``by_airport``, ``by_country`` (placed by what is stated) and ``point_gave_way`` (to it); and
             ``memory_unreadable``, where a damaged memory was begun anew.
@@ -117,7 +129,7 @@ class Watch:
             self.counts["too_late"] += 1
             return memory, _NOTHING
 
-        level, kind, absence = _TRUST[
+        level, kind, absence, quick = _TRUST[
             transaction.entry_mode, transaction.channel, transaction.type, transaction.instrument
         ]
         lat_e7 = lon_e7 = radius = 0
@@ -139,9 +151,10 @@ class Watch:
                 lat_e7, lon_e7 = int(lat * 1e7), int(lon * 1e7)
             else:
                 level, kind, lat_e7, lon_e7, radius = self._placed(transaction, level, kind)
+                quick = quick and level != WEAK
 
         name = transaction.transaction_id.encode()
-        quick = level != WEAK and transaction.repeat_of is None
+        quick = quick and transaction.repeat_of is None and transaction.decline_reason != _CARD_BLOCKED
         since, room = NOBODY, ROOM
         if memory:
             last_us, believed_lat_e7, believed_lon_e7, since, room = _glance(memory, -GLANCE.size)
@@ -185,13 +198,43 @@ class Watch:
         )
         return (memory[:-END_SIZE] or FIRST) + name + last, _NOTHING
 
+    def apply(self, memory: bytes, context: Context) -> Judged:
+        """Takes in what has been said of a card's payments, and says what changed; an older word changes nothing.
+
+        Args:
+            memory: of the card, packed; ``NOTHING`` for a new one.
+            context: whole, under a version that grows.
+        """
+        card = self._unpacked(memory)
+        before = card.context
+        if before is not None and before.version >= context.version:
+            return memory, _NOTHING
+        self._forgetting.forget(card, self.watermark_us - self._memory_us)
+        card.context = context
+        words = (context.confirmed, context.struck_out)
+        known = () if before is None else (before.confirmed, before.struck_out)
+        new = [name for word, old in zip_longest(words, known, fillvalue=()) for name in word if name not in old]
+        return self._walked(card, None, max(new, default=""))
+
+    def say(self, memory: bytes, confirmed: Sequence[str], struck_out: Sequence[str]) -> Judged:
+        """One more word on some of a card's payments; of one payment the last word counts."""
+        before = self._unpacked(memory).context
+        return self.apply(memory, merged(before, confirmed, struck_out, self.watermark_us))
+
     def standing(self, memory: bytes) -> list[Finding]:
         """What stands for a card, told again as ``raised``, each by its own suspect: the same alerts, the same ids."""
         return standing_findings(self._unpacked(memory))
 
     def newest_us(self, memory: bytes) -> int:
-        """The latest time that a card's memory knows of, microseconds since 1970 UTC; ``NEVER`` if of none."""
-        return self._unpacked(memory).newest_us()
+        """The latest time that a card's memory knows of, microseconds since 1970 UTC; ``NEVER`` if of none.
+
+        What was said of its payments keeps a memory for as long as a way is quiet.
+        """
+        card = self._unpacked(memory)
+        told_us = card.told_us()
+        if told_us == NEVER:
+            return card.newest_us()
+        return max(card.newest_us(), told_us + self._ruleset.quiet_s * _SECOND_US)
 
     def _placed(self, transaction: Transaction, level: int, kind: int) -> tuple[int, int, int, int, int]:
         """Of what has to be looked at more closely: level, kind, place (degrees times ten million) and radius."""
@@ -249,11 +292,15 @@ class Watch:
             self.counts["too_late"] += 1
             return pack(memory), _NOTHING
         memory.hold(entries)
-        walked = walk(entries, self._reach, memory.cut)
+        return self._walked(memory, entry, name)
+
+    def _walked(self, memory: Memory, arrived: Entry | None, cause: str) -> Judged:
+        """Walks the memory again, and says what changed."""
+        walked = walk(memory, self._reach)
         memory.believed = walked.believed
-        found = findings(memory, walked.suspects, entry, self.watermark_us, self._ruleset)
+        found = findings(memory, walked.suspects, self.watermark_us, self._ruleset, arrived=arrived, cause=cause)
         # Only now: what the newcomer contradicts may be the very one that it pushes out.
-        self._forgetting.forget(memory, horizon_us)
+        self._forgetting.forget(memory, self.watermark_us - self._memory_us)
         memory.room = _room(memory) if walked.plain else 0
         return pack(memory), found
 
@@ -282,7 +329,17 @@ def _entry(transaction: Transaction, at_us: int, ref: int, seen: tuple[int, int,
     """The transaction as the walk sees it, of its kind, place and radius."""
     kind, lat_e7, lon_e7, radius = seen
     digest = transaction.digest[:DIGEST_BYTES]
+    trust, grade = trust_of(kind), grade_of(kind)
+    if transaction.decline_reason == _CARD_BLOCKED and transaction.outcome == "declined":
+        grade = BLOCKED
+    device = PLASTIC if trust == NONE or transaction.instrument != "wallet" else _device(transaction.device_id)
     return Entry(
-        *(at_us, transaction.transaction_id, trust_of(kind), lat_e7, lon_e7, radius, grade_of(kind), digest, ref),
+        *(at_us, transaction.transaction_id, trust, lat_e7, lon_e7, radius, grade, digest, ref),
         transaction.repeat_of,
+        device,
     )
+
+
+def _device(device_id: str | None) -> int:
+    """What stands for a phone or watch in a memory: 64 bits of the MurmurHash3 of its name."""
+    return max(hash64(device_id.encode(), signed=False)[0], UNNAMED + 1) if device_id else UNNAMED

@@ -1,4 +1,8 @@
-"""``ringback judge``: the same rules as the worker's, without servers and without state."""
+"""``ringback judge``: the same rules as the worker's, without servers and without state.
+
+What the customers have said of their payments may come in a second file, a JSON object a line: ``{"after":
+transaction_id, "card_id", "confirmed": [ids], "struck_out": [ids]}``, each applied once that transaction is judged.
+"""
 
 import sys
 from collections import Counter
@@ -26,6 +30,33 @@ _FORGET_AT: Final = 512
 """A card that holds so many transactions lets go of those that its memory no longer refers to."""
 
 
+class Word(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody said of a card's payments, and after which transaction: the last that is judged before it."""
+
+    after: str
+    card_id: str
+    confirmed: tuple[str, ...] = ()
+    struck_out: tuple[str, ...] = ()
+
+
+def read_words(lines: Iterable[bytes], errors: TextIO) -> dict[str, list[Word]]:
+    """The words by the transaction that they follow, in their order; what is none is named by line."""
+    words: dict[str, list[Word]] = {}
+    for number, line in enumerate(lines, start=1):
+        if line.isspace():
+            continue
+        try:
+            word = msgspec.json.decode(line, type=Word)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            errors.write(f"context line {number}: {error}\n")
+            continue
+        if both := sorted({*word.confirmed} & {*word.struck_out}):
+            errors.write(f"context line {number}: {', '.join(both)} cannot be hers and not hers\n")
+            continue
+        words.setdefault(word.after, []).append(word)
+    return words
+
+
 class Judge:
     """Judges transactions in the order in which they come, as one partition.
 
@@ -33,9 +64,11 @@ class Judge:
 
     Args:
         clock: read once for "ahead of its time", at the start, and for each alert's ``raised_at``.
+        words: what is said after a transaction, once it was judged for the first time.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, words: dict[str, list[Word]] | None = None) -> None:
+        self.words = words or {}
         self._clock = clock
         self._stamp_ms = int(clock().timestamp() * 1000)
         self._watch = Watch(LIVE)
@@ -54,10 +87,19 @@ class Judge:
         self._cards[transaction.card_id] = memory, known
         known[number] = transaction
         alerts = [self._alert(finding, transaction.card_id, known) for finding in found]
+        for word in self.words.pop(transaction.transaction_id, ()):
+            alerts += self._hear(word)
+        memory, known = self._cards[transaction.card_id]
         if len(known) >= _FORGET_AT:
             kept = unpack(memory).refs()
             self._cards[transaction.card_id] = (memory, {ref: known[ref] for ref in known if ref in kept})
         return alerts
+
+    def _hear(self, word: Word) -> list[Alert]:
+        memory, known = self._cards.get(word.card_id, (NOTHING, {}))
+        memory, found = self._watch.say(memory, word.confirmed, word.struck_out)
+        self._cards[word.card_id] = memory, known
+        return [self._alert(finding, word.card_id, known) for finding in found]
 
     def _alert(self, finding: Finding, card_id: str, known: dict[int, Transaction]) -> Alert:
         return make_alert(finding, card_id, known, raised_at=self._clock(), arrived_at=None)
@@ -73,6 +115,14 @@ def judge(
         typer.Option("--map", help="Draw each alert's evidence into this folder, as ALERT_ID.svg.", file_okay=False),
     ] = None,
     zone: Zone = None,
+    context: Annotated[
+        Path | None,
+        typer.Option(
+            help="What customers said of their payments, as NDJSON: after, card_id, confirmed, struck_out.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
 ) -> None:
     """Transactions as NDJSON in, alerts as NDJSON out as they become known, in order of arrival.
 
@@ -80,11 +130,15 @@ def judge(
     """
     if maps is not None:
         maps.mkdir(parents=True, exist_ok=True)
+    words: dict[str, list[Word]] = {}
+    if context is not None:
+        with context.open("rb") as lines:
+            words = read_words(lines, sys.stderr)
     if file is None:
-        run(sys.stdin.buffer, sys.stdout.buffer, sys.stderr, utc_now, maps=maps, zone=zone)
+        run(sys.stdin.buffer, sys.stdout.buffer, sys.stderr, utc_now, maps=maps, zone=zone, words=words)
     else:
         with file.open("rb") as lines:
-            run(lines, sys.stdout.buffer, sys.stderr, utc_now, maps=maps, zone=zone)
+            run(lines, sys.stdout.buffer, sys.stderr, utc_now, maps=maps, zone=zone, words=words)
 
 
 def run(
@@ -95,13 +149,14 @@ def run(
     *,
     maps: Path | None = None,
     zone: ZoneInfo | None = None,
+    words: dict[str, list[Word]] | None = None,
 ) -> None:
     """Judges every line; alerts go to ``out``, each flushed, refusals and the summary to ``errors``.
 
     With a folder of ``maps`` each alert is drawn there; a later word on the same alert is drawn over the earlier.
     With a ``zone``, a time without an offset is a local time there (``rules.local_time``).
     """
-    judging = Judge(clock)
+    judging = Judge(clock, words)
     told: Counter[str] = Counter()
     for number, line in enumerate(lines, start=1):
         if line.isspace():
@@ -121,6 +176,9 @@ def run(
                 (maps / f"{alert.alert_id}.svg").write_text(drawn, encoding="utf-8")
         if alerts:
             out.flush()
+    errors.writelines(
+        f"context: {after} did not come; what was said after it is not heard\n" for after in judging.words
+    )
     told.update(judging.counts)
     rows, refused = told.pop("transactions", 0), told.pop("refused", 0)
     found = ", ".join(f"{name} {count:,}" for name, count in sorted(told.items())) or "nothing found"

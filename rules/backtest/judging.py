@@ -216,7 +216,8 @@ class _Bench:
             before.withdrawn = finding.status == "withdrawn"
 
     def _as_told(self, finding: Finding, card_id: str, raw: bytes) -> Told:
-        suspect, against = finding.suspect, finding.against
+        suspect = finding.suspect
+        against = finding.against or suspect  # the use of a blocked card contradicts nothing
         arrived = _arrival(raw).arrived_at
         lat, lon = suspect.lat_e7 / _SCALE, suspect.lon_e7 / _SCALE
         other_lat, other_lon = against.lat_e7 / _SCALE, against.lon_e7 / _SCALE

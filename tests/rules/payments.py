@@ -1,6 +1,7 @@
 """What the tests of the rules speak in: payments in named places, and a partition that takes them."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,11 +11,12 @@ from rules.layout import NOTHING, unpack
 from rules.memory import Memory
 from rules.ruleset import LIVE, RuleSet
 from rules.transaction import Transaction, decode
+from rules.verdict import Finding
 from rules.watch import Watch
 
 CARD = "card-sokha-visa"
 TEN = datetime(2026, 3, 14, 10, tzinfo=UTC)
-STAMP = TEN + timedelta(days=20)
+STAMP = TEN + timedelta(days=60)
 
 PLACES: dict[str, tuple[str, str, float, float]] = {
     "Phnom Penh": ("Phnom Penh", "KH", 11.5564, 104.9282),
@@ -80,6 +82,18 @@ class Partition:
         self.told += alerts
         return alerts
 
+    def say(self, *, confirmed: Sequence[str] = (), struck_out: Sequence[str] = ()) -> list[Alert]:
+        """What became known by a word on payments of the card."""
+        self.memories[CARD], found = self.watch.say(self.memories.get(CARD, NOTHING), confirmed, struck_out)
+        return [self.follow(finding) for finding in found]
+
+    def follow(self, finding: Finding) -> Alert:
+        """The alert of a finding, told."""
+        known = dict(enumerate(self.known))
+        alert = make_alert(finding, CARD, known, raised_at=STAMP, arrived_at=None)
+        self.told.append(alert)
+        return alert
+
     @property
     def standing(self) -> dict[str, str | None]:
         """What stands by the messages alone: suspect -> against."""
@@ -92,16 +106,18 @@ class Partition:
         return {alert.suspect: alert.against for alert in stands.values()}
 
     @property
-    def remembered(self) -> dict[str, str]:
+    def remembered(self) -> dict[str, str | None]:
         """What stands by the card's memory: suspect -> against."""
-        return {name: each.against.transaction_id for name, each in self.memory.standing.items()}
+        return {
+            name: each.against.transaction_id if each.against else None for name, each in self.memory.standing.items()
+        }
 
     @property
-    def walked(self) -> dict[str, str]:
+    def walked(self) -> dict[str, str | None]:
         """What a walk through the memory finds, done afresh."""
         memory = self.memory
-        found = walk(memory.entries, Reach(self.ruleset), memory.cut).suspects
-        return {suspect.transaction_id: against.transaction_id for suspect, against in found}
+        found = walk(memory, Reach(self.ruleset)).suspects
+        return {each.suspect.transaction_id: each.against.transaction_id if each.against else None for each in found}
 
     @property
     def memory(self) -> Memory:

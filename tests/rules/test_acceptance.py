@@ -9,7 +9,7 @@ import pytest
 from rules.alert import alert_id
 from rules.local_time import with_offset
 from rules.transaction import Refusal, decode
-from tests.rules.payments import CARD, TEN, Partition, hours, minutes, payment
+from tests.rules.payments import CARD, PLACES, TEN, Partition, hours, minutes, payment
 
 PNH = payment("a-pnh", "Phnom Penh")
 PARIS = payment("b-paris", "Paris", TEN + minutes(12))
@@ -146,10 +146,20 @@ def test_case_13_an_additional_cardholders_own_card_elsewhere_is_none() -> None:
     assert (alert.card_id, alert.suspect) == ("card-of-the-additional-cardholder", "c-pnh")
 
 
-def test_case_14_a_wallet_tap_is_only_counted() -> None:
+def test_case_14_plastic_in_phnom_penh_and_a_wallet_tap_in_paris_is_a_review() -> None:
     partition = Partition()
-    assert partition.arrive(PNH, payment("b", "Paris", TEN + minutes(12), instrument="wallet")) == []
-    assert partition.watch.counts["wallet"] == 1
+    tap = payment("b", "Paris", TEN + minutes(12), entry_mode="contactless", instrument="wallet", device_id="phone")
+    (alert,) = partition.arrive(PNH, tap)
+    assert (alert.status, alert.verdict, alert.suspect, alert.against) == ("raised", "review", "b", "a-pnh")
+    assert alert.evidence["words"].endswith("may be in two hands.")
+    assert partition.believed == "a-pnh"
+
+
+def test_case_14_the_other_order_of_arrival_is_the_identical_review() -> None:
+    partition = Partition()
+    tap = payment("b", "Paris", TEN + minutes(12), entry_mode="contactless", instrument="wallet", device_id="phone")
+    (alert,) = partition.arrive(tap, PNH)
+    assert (alert.verdict, alert.suspect, alert.against) == ("review", "b", "a-pnh")
 
 
 def test_case_15_singapore_to_johor_in_a_minute_is_below_the_floor() -> None:
@@ -250,3 +260,82 @@ def test_case_23_a_missing_point_with_no_usable_city_is_counted_and_decides_noth
 def test_a_place_known_by_its_city_alone_is_judged() -> None:
     (alert,) = Partition().arrive(PNH, payment("b-paris", "Paris", TEN + minutes(12), location=None))
     assert alert.evidence["suspect"]["radius_km"] == pytest.approx(14.6, abs=0.1)
+
+
+ROME = payment("r-rome", "Rome", TEN + minutes(22))
+
+
+def near(place: str, name: str, at: timedelta, degrees: float) -> bytes:
+    city, country, lat, lon = PLACES[place]
+    where = {"city": city, "country": country}
+    return payment(name, place, TEN + at, merchant=where, location={"lat": lat + degrees, "lon": lon})
+
+
+def test_case_24_after_the_customer_confirms_phnom_penh_to_paris_and_back_is_quiet_for_thirty_days() -> None:
+    partition = Partition()
+    partition.arrive(PNH, PARIS)
+    (withdrawn,) = partition.say(confirmed=["b-paris"])
+    assert (withdrawn.status, withdrawn.suspect, withdrawn.raised_by) == ("withdrawn", "b-paris", "b-paris")
+    assert partition.believed == "b-paris"
+    for number, at in enumerate([20, 60, 3 * 1440, 10 * 1440, 30 * 1440 - 30]):
+        back = near("Phnom Penh", f"c{number}", minutes(at), 0.85)
+        there = near("Paris", f"d{number}", minutes(at + 15), -0.85)
+        assert partition.arrive(back, there) == []
+
+
+def test_case_24_after_thirty_days_it_is_an_alert_again() -> None:
+    partition = Partition()
+    partition.arrive(PNH, PARIS)
+    partition.say(confirmed=["b-paris"])
+    assert partition.arrive(payment("c", "Paris", TEN + timedelta(days=31))) == []
+    assert [one.suspect for one in partition.arrive(payment("d", "Phnom Penh", TEN + timedelta(days=31, hours=1)))]
+
+
+def test_case_24_further_than_a_hundred_kilometres_from_the_two_it_is_an_alert() -> None:
+    partition = Partition()
+    partition.arrive(PNH, PARIS)
+    partition.say(confirmed=["b-paris"])
+    assert [one.suspect for one in partition.arrive(near("Phnom Penh", "c", minutes(30), 0.95))] == ["c"]
+
+
+def test_case_24_rome_ten_minutes_after_the_confirmed_paris_is_the_suspect() -> None:
+    partition = Partition()
+    partition.arrive(PNH, PARIS)
+    partition.say(confirmed=["b-paris"])
+    (alert,) = partition.arrive(ROME)
+    assert (alert.verdict, alert.suspect, alert.against) == ("alert", "r-rome", "b-paris")
+
+
+BLOCKED = {"outcome": "declined", "decline_reason": "card_blocked"}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"entry_mode": "chip"},
+        {"entry_mode": "ecommerce", "channel": "card_not_present"},
+        {"entry_mode": "credential_on_file", "channel": "card_not_present"},
+        {"channel": "atm", "type": "withdrawal"},
+        {"entry_mode": "contactless", "instrument": "wallet"},
+    ],
+)
+def test_case_25_the_use_of_a_blocked_card_is_an_alert_without_the_other_side_on_whatever_channel(
+    fields: dict[str, Any],
+) -> None:
+    partition = Partition()
+    (alert,) = partition.arrive(PNH, payment("b", "Phnom Penh", TEN + hours(9), **BLOCKED, **fields))
+    assert (alert.status, alert.verdict, alert.rule) == ("raised", "alert", "blocked_card_used")
+    assert (alert.suspect, alert.against, alert.evidence["against"], alert.severity) == ("b", None, None, "high")
+    assert "blocked" in alert.evidence["words"]
+    assert partition.arrive(payment("b", "Phnom Penh", TEN + hours(9), **BLOCKED, **fields)) == []
+
+
+def test_case_25_a_blocked_card_used_where_it_is_impossible_too_is_one_alert() -> None:
+    partition = Partition()
+    (alert,) = partition.arrive(PNH, payment("b", "Paris", TEN + minutes(12), **BLOCKED))
+    assert (alert.rule, alert.against) == ("blocked_card_used", None)
+    assert partition.arrive(payment("c", "Phnom Penh", TEN + minutes(20))) == []
+
+
+def test_a_reason_without_a_decline_is_no_use_of_a_blocked_card() -> None:
+    assert Partition().arrive(payment("b", "Paris", decline_reason="card_blocked")) == []

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from rules.forgetting import _needed
 from rules.itinerary import Reach, walk
 from rules.layout import NOTHING, pack, unpack
-from rules.memory import Entry
+from rules.memory import Entry, Memory
 from rules.ruleset import LIVE, RuleSet
 from rules.transaction import decode
 from rules.watch import Watch
@@ -56,9 +56,11 @@ class Endless(Partition):
             if older is None or (entry.at_us, entry.digest) < (older.at_us, older.digest):
                 self.accepted[entry.transaction_id] = entry
         entries = sorted(self.accepted.values(), key=lambda each: each.order)
+        endless = Memory(context=self.memory.context)
+        endless.hold(entries)
         suspects = {
-            suspect.transaction_id: against.transaction_id
-            for suspect, against in walk(entries, Reach(self.ruleset)).suspects
+            each.suspect.transaction_id: each.against.transaction_id if each.against else None
+            for each in walk(endless, Reach(self.ruleset)).suspects
         }
         self.would_be_raised |= set(suspects)
         cut = self.memory.cut

@@ -20,10 +20,11 @@ ENTRIES = st.builds(
     lat_e7=st.integers(-900_000_000, 900_000_000),
     lon_e7=st.integers(-1_800_000_000, 1_800_000_000),
     radius_m=st.just(0) | st.integers(0, 20_038_000),
-    grade=st.integers(1, 3),
+    grade=st.integers(0, 3),
     digest=st.binary(min_size=4, max_size=4),
     ref=st.integers(0, 2**40) | st.integers(0, 2**63 - 1),
     repeat_of=st.none() | NAMES,
+    device=st.integers(0, 1) | st.integers(2, 2**64 - 1),
 )
 
 
@@ -102,7 +103,7 @@ def test_bytes_in_which_the_believed_one_is_nowhere_are_not_a_memory() -> None:
 
 @pytest.mark.parametrize("value", [b"\x01" + packed()[1:], b"\x02\x00\x00\x00\x01\x00\x01", b"{}"])
 def test_bytes_of_another_version_are_not_a_memory(value: bytes) -> None:
-    with pytest.raises(UnknownLayout, match=f"version {value[0]}; this one reads 3"):
+    with pytest.raises(UnknownLayout, match=f"version {value[0]}; this one reads 4"):
         unpack(value)
     with pytest.raises(UnknownLayout):
         check_version(value)
@@ -115,7 +116,7 @@ def test_bytes_without_an_end_to_read_are_not_a_memory() -> None:
 
 @given(st.binary(max_size=80))
 def test_any_bytes_are_a_memory_or_damaged(rest: bytes) -> None:
-    for first in (FIRST, b"\x83\x00\x00\x00\x05"):
+    for first in (FIRST, b"\x84\x00\x00\x00\x05"):
         try:
             memory = unpack(first + rest)
         except UnknownLayout:

@@ -30,7 +30,7 @@ PARIS_AS_CITY = {"city": "PARIS", "country": "FR"}
         ("chip", "card_present", "refund", "plastic", NONE),
         ("chip", "card_present", "reversal", "plastic", NONE),
         ("chip", "card_present", "recurring", "plastic", NONE),
-        ("contactless", "card_present", "purchase", "wallet", NONE),
+        ("contactless", "card_present", "purchase", "wallet", TRUSTED),
     ],
 )
 def test_the_trust_table(

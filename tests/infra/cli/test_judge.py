@@ -11,7 +11,7 @@ import pytest
 from infra.cli import judge as command
 from infra.cli.main import main
 from rules.layout import unpack
-from tests.rules.payments import STAMP, TEN, hours, minutes, payment
+from tests.rules.payments import CARD, STAMP, TEN, hours, minutes, payment
 
 STORY = [payment("a", "Phnom Penh"), payment("b", "Paris", TEN + minutes(12))]
 
@@ -38,6 +38,56 @@ def test_broken_rows_are_named_by_line_with_the_reason_and_the_others_are_judged
         "line 5: ahead_of_its_time: occurred_at",
         "5 rows, 3 refused; raised 1",
     ]
+
+
+def said(*words: dict[str, Any] | bytes) -> tuple[dict[str, list[command.Word]], list[str]]:
+    errors = io.StringIO()
+    lines = [word if isinstance(word, bytes) else json.dumps(word).encode() for word in words]
+    return command.read_words(lines, errors), errors.getvalue().splitlines()
+
+
+def test_what_a_customer_says_is_applied_after_the_transaction_and_withdraws_an_alert() -> None:
+    words, _ = said({"after": "b", "card_id": CARD, "confirmed": ["b"], "struck_out": []})
+    out, errors = io.BytesIO(), io.StringIO()
+    rows = [*STORY, payment("c", "Phnom Penh", TEN + minutes(20)), payment("r", "Rome", TEN + minutes(30))]
+    command.run(rows, out, errors, lambda: STAMP, words=words)
+    told = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert [(alert["status"], alert["suspect"], alert["against"]) for alert in told] == [
+        ("raised", "b", "a"),
+        ("withdrawn", "b", "a"),
+        ("raised", "r", "c"),
+    ]
+    assert {alert["raised_by"] for alert in told} == {"b", "r"}
+
+
+def test_what_is_said_of_another_card_or_after_a_transaction_that_never_comes_is_no_error() -> None:
+    words, errors = said(
+        {"after": "a", "card_id": "another", "struck_out": ["b"]}, b"\n", {"after": "nowhere", "card_id": CARD}
+    )
+    assert errors == []
+    told = io.StringIO()
+    command.run(STORY, io.BytesIO(), told, lambda: STAMP, words=words)
+    assert told.getvalue().splitlines() == [
+        "context: nowhere did not come; what was said after it is not heard",
+        "2 rows, 0 refused; raised 1",
+    ]
+
+
+def test_what_cannot_have_been_said_is_named_by_line() -> None:
+    words, errors = said(b"{", {"after": "a", "card_id": CARD, "confirmed": ["b"], "struck_out": ["b"]})
+    assert words == {}
+    assert [line.partition(":")[0] for line in errors] == ["context line 1", "context line 2"]
+
+
+def test_a_file_of_what_was_said_is_applied(tmp_path: Any, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    file, context = tmp_path / "story.ndjson", tmp_path / "context.ndjson"
+    file.write_bytes(b"\n".join(STORY))
+    context.write_bytes(json.dumps({"after": "b", "card_id": CARD, "struck_out": ["a"]}).encode())
+    with pytest.raises(SystemExit) as ended:
+        main(["judge", str(file), "--context", str(context)])
+    assert ended.value.code == 0
+    alerts = [json.loads(line)["status"] for line in capfdbinary.readouterr().out.splitlines()]
+    assert alerts == ["raised", "withdrawn"]
 
 
 def test_no_rows_are_no_error() -> None:
