@@ -66,6 +66,13 @@ class Settings(BaseSettings):
         default=None, description="Base64 of 32 bytes: wraps the customers' keys, signs sessions and look-ups."
     )
 
+    operator: str | None = Field(
+        default=None, description="Who acts at the command line, where --as does not say: a name at the desk."
+    )
+    operator_password: SecretStr | None = Field(
+        default=None, description="That person's password at the desk, for scripts; none: it is asked for."
+    )
+
     bank_name: str = Field(default="Mekong Bank", max_length=30, description="The bank's name in messages.")
     bank_phone: str = Field(default="+1 415 555 0100", description="The number that is printed on the bank's cards.")
     default_language: str = Field(default="en", description="Language of a customer whose own is not served.")

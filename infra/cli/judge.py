@@ -8,12 +8,13 @@ import sys
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, BinaryIO, Final, TextIO
+from typing import Annotated, Any, BinaryIO, Final, TextIO
 from zoneinfo import ZoneInfo
 
 import msgspec
 import typer
 
+from infra.cli.ruleset_option import chosen_ruleset
 from infra.cli.zone import Zone
 from infra.clock import Clock, utc_now
 from rules.alert import Alert, encode, make_alert
@@ -21,7 +22,7 @@ from rules.drawing import map_of
 from rules.evidence import Evidence
 from rules.layout import NOTHING, unpack
 from rules.local_time import with_offset
-from rules.ruleset import LIVE
+from rules.ruleset import LIVE, RuleSet
 from rules.transaction import Refusal, Transaction, decode
 from rules.verdict import Finding
 from rules.watch import Watch
@@ -65,13 +66,15 @@ class Judge:
     Args:
         clock: read once for "ahead of its time", at the start, and for each alert's ``raised_at``.
         words: what is said after a transaction, once it was judged for the first time.
+        ruleset: under which it judges.
     """
 
-    def __init__(self, clock: Clock, words: dict[str, list[Word]] | None = None) -> None:
+    def __init__(self, clock: Clock, words: dict[str, list[Word]] | None = None, *, ruleset: RuleSet = LIVE) -> None:
         self.words = words or {}
         self._clock = clock
         self._stamp_ms = int(clock().timestamp() * 1000)
-        self._watch = Watch(LIVE)
+        self._ruleset = ruleset
+        self._watch = Watch(ruleset)
         self._cards: dict[str, tuple[bytes, dict[int, Transaction]]] = {}
         self.counts: Counter[str] = self._watch.counts
 
@@ -102,7 +105,7 @@ class Judge:
         return [self._alert(finding, word.card_id, known) for finding in found]
 
     def _alert(self, finding: Finding, card_id: str, known: dict[int, Transaction]) -> Alert:
-        return make_alert(finding, card_id, known, raised_at=self._clock(), arrived_at=None)
+        return make_alert(finding, card_id, known, raised_at=self._clock(), arrived_at=None, ruleset=self._ruleset)
 
 
 def judge(
@@ -115,6 +118,12 @@ def judge(
         typer.Option("--map", help="Draw each alert's evidence into this folder, as ALERT_ID.svg.", file_okay=False),
     ] = None,
     zone: Zone = None,
+    ruleset: Annotated[
+        str | None,
+        typer.Option(
+            "--ruleset", metavar="A", help="A version, or a file of one (TOML, JSON); none: the built-in one."
+        ),
+    ] = None,
     context: Annotated[
         Path | None,
         typer.Option(
@@ -130,15 +139,17 @@ def judge(
     """
     if maps is not None:
         maps.mkdir(parents=True, exist_ok=True)
+    judged_under = chosen_ruleset(ruleset)
     words: dict[str, list[Word]] = {}
     if context is not None:
         with context.open("rb") as lines:
             words = read_words(lines, sys.stderr)
+    told: dict[str, Any] = {"maps": maps, "zone": zone, "words": words, "ruleset": judged_under}
     if file is None:
-        run(sys.stdin.buffer, sys.stdout.buffer, sys.stderr, utc_now, maps=maps, zone=zone, words=words)
+        run(sys.stdin.buffer, sys.stdout.buffer, sys.stderr, utc_now, **told)
     else:
         with file.open("rb") as lines:
-            run(lines, sys.stdout.buffer, sys.stderr, utc_now, maps=maps, zone=zone, words=words)
+            run(lines, sys.stdout.buffer, sys.stderr, utc_now, **told)
 
 
 def run(
@@ -150,13 +161,14 @@ def run(
     maps: Path | None = None,
     zone: ZoneInfo | None = None,
     words: dict[str, list[Word]] | None = None,
+    ruleset: RuleSet = LIVE,
 ) -> None:
     """Judges every line; alerts go to ``out``, each flushed, refusals and the summary to ``errors``.
 
     With a folder of ``maps`` each alert is drawn there; a later word on the same alert is drawn over the earlier.
     With a ``zone``, a time without an offset is a local time there (``rules.local_time``).
     """
-    judging = Judge(clock, words)
+    judging = Judge(clock, words, ruleset=ruleset)
     told: Counter[str] = Counter()
     for number, line in enumerate(lines, start=1):
         if line.isspace():

@@ -45,6 +45,7 @@ COMMANDS = (  # help fits beside the names on a terminal of 80 columns
     CommandLine("judge", "infra.cli.judge:judge", "Transactions in, alerts out; no servers, no state kept."),
     CommandLine("simulate", "infra.cli.simulate:simulate", "Labelled transactions: known journeys, known fraud."),
     CommandLine("backtest", "infra.cli.backtest:backtest", "How right the rules are, on a labelled history."),
+    CommandLine("rules", "infra.cli.rules:app", "Rule sets: draft, shadow, publish, release, retire, show."),
     CommandLine("case", "infra.cli.case:case", "A case's history as a person reads it."),
     CommandLine("customer", "infra.cli.case:customer", "What the history holds of a customer, as a person reads it."),
     CommandLine("history", "infra.cli.history:app", "The event store: verify, rebuild, stats."),

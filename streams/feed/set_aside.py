@@ -4,19 +4,14 @@ A refusal may be on the topic several times: made again after a crash, and once 
 sent again and taken. All of these have one id, and are one refusal.
 """
 
-import random
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Final
 
 import msgspec
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
-from streams.errors import BrokerAway
 from streams.feed.refused import Origin, Refused
+from streams.reading import read_to_its_end
 from streams.topics import TRANSACTIONS_REFUSED
-
-_WITHIN_S: Final = 20.0
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,31 +34,10 @@ def refusals(servers: str) -> Iterator[tuple[bytes | None, Refused]]:
     Raises:
         BrokerAway: the broker does not answer, or stops to.
     """
-    consumer = Consumer(
-        {
-            "bootstrap.servers": servers,
-            "group.id": f"ringback-refused-{random.getrandbits(64):x}",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,  # the one sign of an end that every broker gives rightly
-            "log_level": 0,
-        }
-    )
-    try:
-        open_ends = _partitions(consumer)
-        consumer.assign([TopicPartition(TRANSACTIONS_REFUSED, number, OFFSET_BEGINNING) for number in open_ends])
-        while open_ends:
-            message = consumer.poll(_WITHIN_S)
-            if message is None:
-                raise BrokerAway(f"{TRANSACTIONS_REFUSED} cannot be read: nothing came for {_WITHIN_S:.0f} s")
-            if (error := message.error()) is not None:
-                if error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
-                    raise BrokerAway(f"{TRANSACTIONS_REFUSED} cannot be read: {error.str()}")
-                open_ends.discard(message.partition())
-            elif (found := _read(message.value())) is not None:
-                key = message.key()
-                yield key.encode() if isinstance(key, str) else key, found
-    finally:
-        consumer.close()
+    for message in read_to_its_end(servers, TRANSACTIONS_REFUSED):
+        if (found := _read(message.value())) is not None:
+            key = message.key()
+            yield key.encode() if isinstance(key, str) else key, found
 
 
 def folded(servers: str) -> dict[str, Entry]:
@@ -86,14 +60,6 @@ def folded(servers: str) -> dict[str, Entry]:
                 retried_at=refused.retried_at,
             )
     return dict(sorted(found.items(), key=lambda each: (each[1].refused_at, each[0])))
-
-
-def _partitions(consumer: Consumer) -> set[int]:
-    try:
-        topic = consumer.list_topics(TRANSACTIONS_REFUSED, timeout=_WITHIN_S).topics[TRANSACTIONS_REFUSED]
-    except KafkaException as error:
-        raise BrokerAway(f"the broker does not answer: {error}") from error
-    return set() if topic.error is not None else set(topic.partitions)
 
 
 def _read(value: bytes | str | None) -> Refused | None:

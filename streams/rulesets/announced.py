@@ -2,8 +2,8 @@
 
 Detection stands on Redis and the broker, and reaches no PostgreSQL. The casework, which follows the history anyway,
 writes the live rule set and the shadow, whole, under one key, with the number of the change; a lower number never
-replaces a higher one, and a Redis that lost the key is given it again within a second or two. For detection it is news, no
-more: what a partition decides under lies in its own hash, beside its position (``streams.detection.state``).
+replaces a higher one, and a Redis that lost the key is given it again within a second or two. For detection it is
+news, no more: what a partition decides under lies in its own hash, beside its position (``streams.detection.state``).
 """
 
 import asyncio
