@@ -21,7 +21,7 @@ from rules.gazetteer import world
 from rules.layout import NOTHING, unpack
 from rules.transaction import Transaction, decode
 from rules.watch import Watch
-from tests.bench.bench_detection import payment, transactions
+from tests.bench.feed import payment, transactions
 
 CARDS_SHARE = 10
 """Payments a card has had, on average, when the measured ones come."""
