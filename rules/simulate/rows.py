@@ -201,5 +201,5 @@ def _spelt(world: World, city: int, spelling: int) -> str:
     if spelling == CUT:
         return name.upper()[:_CUT_AT]
     if spelling == RESPELLED:
-        return world.respelled[city]
+        return world.respelled(city)
     return name[: len(name) // 2] + name[len(name) // 2 + 1 :] if len(name) > _MIDDLE else name

@@ -24,6 +24,9 @@ EARTH_KM: Final = 6371.0088
 NEIGHBOURS: Final = 24
 _SMALLEST_HOME: Final = 30_000
 _NEAR_KM: Final = (12.0, 120.0)
+_NEAR_DEGREES: Final = 1.12
+"""Of latitude, and of longitude at the equator: a little more than 120 km."""
+
 _COMMUTE_KM: Final = 60.0
 _AIRPORT_KM: Final = 90.0
 _CITY_WITH_FLIGHTS: Final = 150_000
@@ -34,6 +37,7 @@ class World:
     """Arrays by city, in the order of ``names``.
 
     Attributes:
+        alternatives: other spellings, a JSON array each.
         offset_s: from UTC at the start of the simulation; it stays so (a change of the clocks is not simulated).
         homes: cities where customers live, with ``home_weights``.
         near: by home, cities within 12 to 120 km, -1 where there are no more; ``across`` the same behind a border and
@@ -46,7 +50,7 @@ class World:
     names: list[str]
     countries: list[str]
     currencies: list[str]
-    respelled: list[str]
+    alternatives: list[msgspec.Raw]
     lat: Floats
     lon: Floats
     people: Floats
@@ -76,6 +80,14 @@ class World:
         if not found:
             raise KeyError(f"{name} ({country})")
         return max(found, key=lambda n: float(self.people[n]))
+
+    def respelled(self, city: int) -> str:
+        """Another spelling in Latin letters, if the gazetteer has one."""
+        others: list[str] = msgspec.json.decode(self.alternatives[city])
+        return next(
+            (name for name in others if name.isascii() and name[:1].isupper() and name != self.names[city]),
+            self.names[city],
+        )
 
     def km(self, one: Ints, other: Ints) -> Floats:
         """Great-circle kilometres between cities."""
@@ -130,7 +142,7 @@ def world_at(start: datetime) -> World:
         names=[city.name for city in cities],
         countries=countries,
         currencies=[_currencies()[code] for code in countries],
-        respelled=[_respelled(city) for city in cities],
+        alternatives=[city.alternatenames for city in cities],
         lat=lat,
         lon=lon,
         people=people,
@@ -168,13 +180,6 @@ def _currencies() -> dict[str, str]:
     return {code: each.currencycode or "USD" for code, each in found.items()}
 
 
-def _respelled(city: City) -> str:
-    """Another spelling in Latin letters, if the gazetteer has one."""
-    others: list[str] = msgspec.json.decode(city.alternatenames)
-    latin = [name for name in others if name.isascii() and name[:1].isupper() and name != city.name]
-    return latin[0] if latin else city.name
-
-
 def _offsets(zones: Sequence[str], start: datetime) -> Ints:
     known: dict[str, int] = {}
     for zone in set(zones):
@@ -194,7 +199,8 @@ def _airports(lat: Floats, lon: Floats, people: Floats) -> tuple[Ints, Floats, F
     lesser = np.array([0.0 if "International" in each["name"] else _AIRPORT_KM for each in ports])
     airport = np.full(len(lat), -1)
     for number in np.flatnonzero(people >= _CITY_WITH_FLIGHTS):
-        beside = np.flatnonzero(np.abs(port_lat - lat[number]) < 1)
+        wide = _NEAR_DEGREES / np.cos(np.radians(lat[number]))
+        beside = np.flatnonzero((np.abs(port_lat - lat[number]) < 1) & (np.abs(port_lon - lon[number]) < wide))
         away = great_circle_km(lat[number], lon[number], port_lat[beside], port_lon[beside])
         reachable = np.flatnonzero(away <= _AIRPORT_KM)
         if len(reachable):
@@ -209,8 +215,9 @@ def _neighbours(homes: Ints, lat: Floats, lon: Floats, people: Floats, country: 
     order = np.argsort(lat, kind="stable")
     sorted_lat = lat[order]
     for row, home in enumerate(homes):
-        low, high = np.searchsorted(sorted_lat, (lat[home] - 1.1, lat[home] + 1.1))
+        low, high = np.searchsorted(sorted_lat, (lat[home] - _NEAR_DEGREES, lat[home] + _NEAR_DEGREES))
         some = order[low:high]
+        some = some[np.abs(lon[some] - lon[home]) < _NEAR_DEGREES / np.cos(np.radians(lat[home]))]
         away = great_circle_km(lat[home], lon[home], lat[some], lon[some])
         around = some[(away >= _NEAR_KM[0]) & (away <= _NEAR_KM[1])]
         greatest = around[np.argsort(-people[around], kind="stable")][:NEIGHBOURS]
