@@ -226,6 +226,7 @@ class Custody:
         self._end_flushes()  # they may wait for a broker that is away, and what they write would be worthless
         held, self._held = self._held, {}
         for partition in held.values():
+            partition.released = True
             closing = asyncio.ensure_future(partition.state.close())
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
@@ -321,6 +322,7 @@ class Custody:
         self._end_flushes()
         held, self._held = self._held, {}
         for partition in held.values():
+            partition.released = True
             await partition.state.close()
 
 

@@ -2,6 +2,10 @@
 
 Alerts and refusals leave in the order in which they were judged: the later word on a suspect stands, so a retry must
 never overtake. Judging goes on meanwhile; only the position waits (`acknowledged`).
+
+What was found in a partition that has been given up is not said: its next holder finds and says it, and an old word
+after a newer one would stand. A worker that stood still looks before it speaks (`PartitionState.is_ours`). What the
+broker's driver held already when it stood still is said nevertheless; readers know it for a word that they have heard.
 """
 
 import asyncio
@@ -86,7 +90,7 @@ class Outbox:
             batch = [self._waiting[at] for at in range(min(_AT_ONCE, len(self._waiting)))]
             raw = await self._look_up(batch)
             failpoint.reached("before-alerts")
-            await self._send([self._message(partition, outcome, raw) for partition, outcome in batch])
+            await self._send([(partition, self._message(partition, outcome, raw)) for partition, outcome in batch])
             failpoint.reached("after-alerts")
             async with self._changed:
                 for _ in batch:
@@ -94,10 +98,10 @@ class Outbox:
                 self._sent += len(batch)
                 self._changed.notify_all()
 
-    async def _send(self, messages: list[Outgoing]) -> None:
+    async def _send(self, messages: list[tuple[Partition, Outgoing]]) -> None:
         said = False
-        while messages:
-            answers = await self._producer.send_all(messages)
+        while messages := await self._still_ours(messages):
+            answers = await self._producer.send_all([message for _partition, message in messages])
             failed = next((at for at, answer in enumerate(answers) if isinstance(answer, StreamsError)), None)
             if failed is None:
                 return
@@ -110,6 +114,13 @@ class Outbox:
             await asyncio.sleep(_AGAIN_S)
             with contextlib.suppress(BrokerAway):
                 await asyncio.to_thread(ensure_topics, self._settings.kafka_servers or "", self._settings)
+
+    async def _still_ours(self, messages: list[tuple[Partition, Outgoing]]) -> list[tuple[Partition, Outgoing]]:
+        for partition in {id(partition): partition for partition, _message in messages}.values():
+            if not partition.released and not await partition.state.is_ours():
+                logger.warning("partition %d is another's: what was found in it is not said", partition.number)
+                partition.released = True
+        return [(partition, message) for partition, message in messages if not partition.released]
 
     async def close(self) -> None:
         """Ends the look-ups; to be called when `run` has ended."""

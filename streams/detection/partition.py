@@ -79,6 +79,8 @@ class Partition:
     Attributes:
         ruleset: in force; another is taken up by `begin_to_take_up`, a flush, and `take_up`.
         heard: the announcement that was last acted on.
+        released: set when it counts for nothing any more; what it found and nobody was told yet is not said then,
+            because whoever has the partition next finds it too.
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class Partition:
         self.claim = claim
         self.identity = identity
         self.state = state
+        self.released = False
         self.position = claim.position or 0
         self.applied_ms = claim.applied_ms
         self.ruleset = ruleset if claim.rules is None else msgspec.json.decode(claim.rules, type=RuleSet)

@@ -4,7 +4,8 @@ One hash a partition, `{transactions:N}` (the braces keep it in one slot of a Re
 
 - `c<card_id>`: the card's memory, packed (`rules.layout`);
 - `position`: offset of the first record that is not applied yet; `identity`: of the topic that it counts in;
-- `epoch`: how often the partition has been claimed; `serial`: how often it has been flushed;
+- `epoch`: how often the partition has been claimed; `holder`: by whom last, a word that is never used again;
+  `serial`: how often it has been flushed;
 - `generation`: how often the topic has been replaced (the high bits of every ref in a memory);
 - `watermark_us`: of the rules, as of the position;
 - `ruleset`: the version in force, `rules`: all of it as JSON, `ruleset_from`: the offset of the first record that is
@@ -17,16 +18,19 @@ One hash a partition, `{transactions:N}` (the braces keep it in one slot of a Re
 - `resend_from_ms`, `lost_ms`: what the feed is to send again, see `streams.detection.gaps`.
 
 A position alone does not fence: a stopped worker that continues could write first, and the rightful owner would be
-refused. So who is given a partition claims an epoch, and every write is a transaction that fails when anybody touched
-the hash since the epoch was last seen to be one's own.
+refused. So who is given a partition claims it, and every write is a transaction that fails when anybody touched the
+hash since it was last seen to be one's own. The epoch alone does not do for that: a Redis that lost everything counts
+from one again, and a worker that stood still meanwhile would find its own number there.
 """
 
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
+from uuid import uuid4
 
 import msgspec
 import redis.asyncio
@@ -34,7 +38,7 @@ from redis.exceptions import ConnectionError as RedisAway
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisSlow
 
-from streams.detection.errors import Fenced, StateLost
+from streams.detection.errors import Fenced, LetGo, StateLost
 from streams.detection.wire import commands
 from streams.topics import TRANSACTIONS, TopicIdentity
 
@@ -43,6 +47,10 @@ logger = logging.getLogger(__name__)
 CARD_PREFIX: Final = b"c"
 _AGAIN_S: Final = 0.2
 _SCAN: Final = 2000
+_FRESH_S: Final = 3.0
+"""Who has seen so lately that the partition is its own need not look again: half of the group's session time-out,
+within which nobody else can have been given it."""
+_ANSWER_S: Final = 1.0
 
 _BEFORE_FIRST_CLAIM_MS: Final = 15 * 60 * 1000
 """What a feed was told is taken before anybody claimed the partition for the first time is not older than this."""
@@ -50,6 +58,7 @@ _BEFORE_FIRST_CLAIM_MS: Final = 15 * 60 * 1000
 _CLAIM: Final = """
 local key, identity, now = KEYS[1], ARGV[1], ARGV[2]
 local epoch = redis.call('HINCRBY', key, 'epoch', 1)
+redis.call('HSET', key, 'holder', ARGV[4])
 local known = redis.call('HGET', key, 'identity')
 if known ~= identity then
   if known then
@@ -133,15 +142,18 @@ class PartitionState:
         self._client: redis.asyncio.Redis = redis.asyncio.Redis.from_url(redis_url)
         self._writer: Any = None
         self._epoch = 0
+        self._holder = b""
         self._serial = 0
+        self._seen_s = 0.0
 
     async def claim(self, identity: TopicIdentity, now: datetime) -> Claim:
         """Takes the partition: from here on, whoever held it before can write nothing more."""
         moment = int(now.timestamp() * 1000)
         begun = moment - _BEFORE_FIRST_CLAIM_MS
-        answer: list[Any] = await self._patiently(
-            lambda: self._client.eval(_CLAIM, 2, self._name, self._shadow_name, str(identity), str(moment), str(begun))
-        )
+        self._holder = uuid4().hex.encode()
+        asked = (self._name, self._shadow_name, str(identity), str(moment), str(begun), self._holder)
+        answer: list[Any] = await self._patiently(lambda: self._client.eval(_CLAIM, 2, *asked))
+        self._seen_s = time.monotonic()
         rules, shadow, *numbers = answer
         epoch, fields, position, watermark, generation, reissue, serial, applied = (
             None if one is None else int(one) for one in numbers
@@ -211,6 +223,22 @@ class PartitionState:
                 await asyncio.sleep(_AGAIN_S)
         self._serial = serial
 
+    async def is_ours(self) -> bool:
+        """Whether the partition is still this worker's: none knows how long it stood still.
+
+        Asks Redis only where that was not seen lately. Where Redis does not answer soon, yes.
+        """
+        if time.monotonic() < self._seen_s + _FRESH_S:
+            return True
+        asking = self._client.hmget(self._name, ["epoch", "serial", "holder"])
+        try:
+            self._ours(await asyncio.wait_for(asking, _ANSWER_S))  # type: ignore[arg-type]  # typed for both kinds of client
+        except LetGo:
+            return False
+        except (RedisError, OSError, TimeoutError):
+            pass
+        return True
+
     async def close(self) -> None:
         """Ends the connections; the claim stays until another claims."""
         await self._hang_up()
@@ -251,7 +279,7 @@ class PartitionState:
         return [*asked, [b"HSET", self._name, b"shadow", taken.shadow, b"shadow_from", at]]
 
     def _watch(self) -> list[Sequence[bytes]]:
-        return [[b"WATCH", self._name], [b"HMGET", self._name, b"epoch", b"serial"]]
+        return [[b"WATCH", self._name], [b"HMGET", self._name, b"epoch", b"serial", b"holder"]]
 
     async def _open(self, serial: int) -> bool:
         """Connects and watches; True when the flush of this serial turns out to have been written."""
@@ -268,11 +296,12 @@ class PartitionState:
         return self._ours(found) >= serial and executed is not None
 
     def _ours(self, found: Sequence[bytes | None]) -> int:
-        epoch, serial = found
+        epoch, serial, holder = found
         if epoch is None:
             raise StateLost(f"partition {self.partition}: Redis has lost its state")
-        if int(epoch) != self._epoch:
+        if holder != self._holder:
             raise Fenced(f"partition {self.partition}: claimed under epoch {int(epoch)}, ours is {self._epoch}")
+        self._seen_s = time.monotonic()
         return int(serial or 0)
 
     async def _hang_up(self) -> None:

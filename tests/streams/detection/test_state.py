@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import redis
 
+from streams.detection import state as room
 from streams.detection.errors import Fenced, StateLost
 from streams.detection.gaps import close_gap, gaps
 from streams.detection.state import Change, PartitionState, hash_name
@@ -140,3 +141,36 @@ async def test_the_gaps_of_a_topic_with_many_partitions_are_all_named(redis_url:
         await state.close()
     assert [gap.partition for gap in await gaps(redis_url)] == [0, 39]
     assert not await close_gap(redis_url, 40)
+
+
+async def test_who_stood_still_while_redis_forgot_finds_no_claim_of_its_own_in_a_successor_of_the_same_epoch(
+    redis_url: str, state: PartitionState, successor: PartitionState
+) -> None:
+    first = await state.claim(FIRST, NOW)
+    await state.flush(change(5, {"card": b"mine"}))
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushall()
+    assert (await successor.claim(FIRST, NOW)).epoch == first.epoch
+    await successor.flush(change(9, {"card": b"rebuilt"}))
+    with pytest.raises(Fenced):
+        await state.flush(change(6, {"card": b"a zombie's"}))
+    assert await successor.load(["card"]) == {"card": b"rebuilt"}
+
+
+async def test_who_has_not_looked_for_long_finds_out_that_it_was_succeeded(
+    state: PartitionState, successor: PartitionState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await state.claim(FIRST, NOW)
+    await successor.claim(FIRST, NOW)
+    assert await state.is_ours(), "seen a moment ago"
+    monkeypatch.setattr(room, "_FRESH_S", -1.0)
+    assert not await state.is_ours()
+    assert await successor.is_ours()
+    await state.close()
+
+
+async def test_who_cannot_ask_takes_the_partition_for_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "_FRESH_S", -1.0)
+    alone = PartitionState("redis://localhost:1", 3)
+    assert await alone.is_ours()
+    await alone.close()
