@@ -13,6 +13,7 @@ from rich.table import Table
 
 from infra.cli.backtest_rows import History, new_token_key
 from infra.cli.backtest_run import Asked, run
+from infra.cli.ruleset_option import chosen_ruleset
 from infra.cli.screen import harmless
 from infra.cli.simulate import cases_file, labels_file
 from infra.clock import utc_now
@@ -22,11 +23,6 @@ from rules.backtest.outcome import Outcome
 from rules.backtest.report import page
 from rules.backtest.score import Score, Share
 from rules.backtest.truth import TrueCase, Truth
-from rules.ruleset import LIVE, RuleSet
-
-
-class UnusableRuleSetError(ValueError):
-    """No rule set of that name, and no file that holds one."""
 
 
 class UnusableLabelsError(ValueError):
@@ -44,7 +40,9 @@ def backtest(
         ),
     ],
     *,
-    ruleset: Annotated[str, typer.Option(metavar="A", help="live, or a JSON file of a rule set.")] = "live",
+    ruleset: Annotated[
+        str | None, typer.Option(metavar="A", help="A version, or a file of one (TOML, JSON); none: the built-in one.")
+    ] = None,
     against: Annotated[
         str | None, typer.Option(metavar="B", help="Another rule set: what would change, case by case.")
     ] = None,
@@ -74,7 +72,7 @@ def backtest(
     mapping = _map(columns)
     labels = labels or _beside(labels_file(file))
     cases = cases or _beside(cases_file(file))
-    rulesets = {"live": _ruleset(ruleset)} | ({"against": _ruleset(against)} if against else {})
+    rulesets = {"live": chosen_ruleset(ruleset)} | ({"against": chosen_ruleset(against)} if against else {})
     asked = Asked(
         history=History(file, mapping, new_token_key() if tokenise else None),
         rulesets=rulesets,
@@ -90,18 +88,6 @@ def backtest(
         typer.echo(msgspec.json.encode(found).decode())
     else:
         _tell(Console(), found, report)
-
-
-def _ruleset(name: str) -> RuleSet:
-    if name == "live":
-        return LIVE
-    path = Path(name)
-    if not path.is_file():
-        raise UnusableRuleSetError(f"{name}: neither `live` nor a file")
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=RuleSet)
-    except msgspec.DecodeError as error:
-        raise UnusableRuleSetError(f"{name}: {error}") from error
 
 
 def _map(columns: str | None) -> ColumnMap | None:

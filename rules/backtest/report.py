@@ -9,11 +9,12 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from rules.backtest import charts
-from rules.backtest.judging import AS_PUBLISHED, LIVE, OUR_SIGHTINGS
+from rules.backtest.judging import AGAINST, AS_PUBLISHED, LIVE, OUR_SIGHTINGS
 from rules.backtest.outcome import Outcome
 from rules.backtest.score import Share
 from rules.map import JourneyMap, Place, draw
 from rules.ruleset import RuleSet
+from rules.ruleset_text import differences
 from rules.simulate.assumptions import Assumptions
 
 
@@ -30,7 +31,7 @@ def page(found: Outcome, rulesets: Mapping[str, RuleSet]) -> str:
         ours=ours,
         published=published,
         rulesets=rulesets,
-        ruleset=rulesets[LIVE],
+        differences=differences(rulesets[LIVE], rulesets[AGAINST]) if AGAINST in rulesets else [],
         charts=charts,
         kinds=[row for row in found.kinds if row.kind != "card_absent"],
         absent=[row for row in found.kinds if row.kind == "card_absent"],

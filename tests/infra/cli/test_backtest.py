@@ -128,8 +128,8 @@ def test_a_map_of_ones_own_over_ndjson(tmp_path: Path, capsys: pytest.CaptureFix
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--against", "nowhere.json"), "neither `live` nor a file"),
-        (("--against", "{broken}"), "broken.json"),
+        (("--against", "nowhere.json"), "nowhere.json"),
+        (("--against", "{broken}"), "JSON"),
         (("--map", "tabformer"), "the file has no column"),
         (("--labels", "{broken}", "--cases", "{broken}"), "not as simulate writes them"),
     ],
