@@ -21,7 +21,7 @@ DECISIONS := $(shell echo 'rules/* \
 TESTS ?= tests/streams tests/infra tests
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help demo test check format lock bench bench-detection test-kafka test-faults clean setup
+.PHONY: help demo test check format lock bench bench-detection bench-limits test-kafka test-faults clean setup
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,11 +61,16 @@ lock: $(READY) ## Resolve the dependencies anew into requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --all-extras --upgrade \
 		--custom-compile-command 'make lock' pyproject.toml --output-file requirements.lock
 
-bench: $(READY) bench-detection ## Measure what the documents claim
+bench: $(READY) bench-detection bench-limits ## Measure what the documents claim
 	$(BIN)/python -m tests.bench.bench_latency
 
-bench-detection: $(READY) ## Measure the detection worker alone
-	$(BIN)/python -m tests.bench.bench_detection
+bench-detection: $(READY) ## Measure detection beside others on Apache Kafka (needs Java 17 and Maven); BENCH=--embedded: alone
+	$(BIN)/python -m tests.bench.bench_detection $(BENCH)
+
+bench-limits: $(READY) ## Measure the delay of alerts, growth and recovery on Apache Kafka
+	$(BIN)/python -m tests.bench.bench_delay
+	$(BIN)/python -m tests.bench.bench_growth
+	$(BIN)/python -m tests.bench.bench_recovery
 
 setup: $(READY) ## Make .venv with everything that the lock names
 
