@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 
 from rules.layout import NOTHING, UnknownLayout, check_version
+from rules.memory import Context
 from rules.ruleset import RuleSet
 from rules.transaction import Refusal, Transaction
 from rules.verdict import Finding
@@ -74,6 +75,15 @@ class Shadow:
             told += [(card, stamp, finding) for finding in found]
         self._watch.counts.clear()
         return told
+
+    def apply(self, card: str, context: Context) -> Sequence[Finding]:
+        """Takes in what has been said of a card's payments; to be prepared for the card first, as for a payment."""
+        memory = self._cards.get(card)
+        if memory is None:
+            memory = self._older.pop(card, NOTHING)
+        memory, found = self._watch.apply(memory, context)
+        self._cards[card] = self._dirty[card] = memory
+        return found
 
     def standing(self, cards: dict[str, bytes]) -> Sequence[tuple[str, Finding]]:
         """What stands for these cards."""

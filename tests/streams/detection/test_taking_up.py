@@ -10,6 +10,7 @@ import pytest
 import redis.asyncio
 
 from infra.settings import Settings
+from rules.memory import Context
 from rules.ruleset import LIVE, RuleSet
 from streams.detection import custody as room
 from streams.detection.custody import Batch, Custody
@@ -254,6 +255,16 @@ async def test_what_a_shadow_knows_is_kept_apart_and_outlives_the_worker(
     # under the live one all is well; in the shadow Paris contradicts still, and this is a suspect of its own
     assert await successor.judge([payment("a", "paris2", PARIS, 14)], 2) == [("raised", "a-paris2", "2026.1", "shadow")]
     await successor.die()
+
+
+async def test_a_shadow_believes_what_the_customer_confirms(worker: Worker, client: redis.asyncio.Redis) -> None:
+    await news(worker, client, 1, BLIND, LIVE)
+    first, second = journey("a")
+    assert await worker.judge([first, second], 0) == [("raised", "a-paris", "2026.1", "shadow")]
+    shadow = worker.custody._held[0]._shadow
+    assert shadow is not None
+    found = shadow.apply("a", Context(version=1, confirmed=("a-paris",)))
+    assert [(each.status, each.suspect.transaction_id) for each in found] == [("withdrawn", "a-paris")]
 
 
 async def test_a_shadow_that_ends_leaves_nothing_and_the_next_begins_anew(

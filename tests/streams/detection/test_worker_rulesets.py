@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import msgspec
+import pytest
 import redis
 import redis.asyncio
 
@@ -40,6 +41,28 @@ def near(card: str) -> list[dict[str, object]]:
 def cards(prefix: str, story: Callable[[str], list[dict[str, object]]]) -> list[dict[str, object]]:
     """Of eight cards, so that both partitions have some."""
     return [one for number in range(8) for one in story(f"{prefix}{number}")]
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("point", ["before-write", "after-write"])
+async def test_a_worker_killed_at_the_take_up_is_followed_by_one_that_judges_each_record_under_one_version(
+    stage: Settings, bank: Bank, start: Callable[[], Worker], monkeypatch: pytest.MonkeyPatch, point: str
+) -> None:
+    await announce(stage, 1, BLIND, STRICT)
+    monkeypatch.setenv("RINGBACK_FAILPOINT", f"{point}:1:kill")  # the first write is that of the take-up
+    first = start()
+    bank.send(cards("a", journey) + cards("b", near))
+    until(lambda: first.process.poll() is not None, "the worker has died")
+    monkeypatch.delenv("RINGBACK_FAILPOINT")
+    start()
+    until(lambda: judged(stage) == 32, "everything is judged")
+    assert in_force(stage) == {"blind"}
+    told = {(one["suspect"], one["ruleset_version"], one["mode"]) for one in bank.alerts()}
+    assert told == {
+        (f"{prefix}{number}-{place}", "strict", "shadow")
+        for prefix, place in (("a", "paris"), ("b", "johor"))
+        for number in range(8)
+    }
 
 
 async def test_versions_are_taken_up_without_a_restart_and_a_successor_of_a_killed_worker_decides_alike(
