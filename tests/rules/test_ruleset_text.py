@@ -11,8 +11,8 @@ from rules.ruleset_text import Difference, as_toml, differences, parsed
 from rules.thresholds import MEANS, THRESHOLDS, Threshold, UnusableRuleSet, checked
 
 replace = msgspec.structs.replace
-texts = st.text(min_size=1, max_size=20).filter(lambda text: bool(text.strip()) and text.isprintable())
-words = st.lists(texts, min_size=1, max_size=3).map(tuple)
+texts = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S")), min_size=1, max_size=8)
+words = st.lists(texts, min_size=1, max_size=2).map(tuple)
 
 
 def within(threshold: Threshold) -> st.SearchStrategy[float]:
@@ -39,7 +39,7 @@ numbers |= {"late_s": st.just(3600), "most_sightings": st.integers(64, 250)}
 rulesets = st.builds(
     RuleSet,
     version=st.from_regex(r"[a-z0-9]{1,8}", fullmatch=True),
-    means=st.lists(means, min_size=1, max_size=3).map(tuple),
+    means=st.lists(means, min_size=1, max_size=2, unique_by=lambda each: each.name).map(tuple),
     in_transit=st.lists(carriers, max_size=2).map(tuple),
     **numbers,
 ).filter(usable)
