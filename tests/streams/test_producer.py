@@ -6,9 +6,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import aiokafka  # type: ignore[import-untyped]  # it ships no types
+import aiokafka
 import pytest
-from aiokafka.partitioner import DefaultPartitioner  # type: ignore[import-untyped]  # it ships no types
+from aiokafka.partitioner import DefaultPartitioner
 
 from infra.servers import EmbeddedServers
 from infra.settings import Settings
