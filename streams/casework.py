@@ -1,6 +1,6 @@
 """The role `casework`: alerts, customers and the card system's answers become cases; the read models are kept up.
 
-Detection, which reaches no PostgreSQL, is told from here which rule sets are in force.
+Detection, which reaches no PostgreSQL, is told from here which rule sets are in force, and what was said of payments.
 """
 
 from infra.clock import Clock, utc_now
@@ -10,6 +10,7 @@ from outreach.cases.service import Cases
 from outreach.customers.service import Customers
 from outreach.projections import projections
 from streams.arrivals import TOPICS, Arrivals
+from streams.card_context import ContextWriter
 from streams.ground import master_key, opened_history
 from streams.intake import Incoming, Intake
 from streams.role import Role, together
@@ -27,6 +28,7 @@ class Casework:
         self._settings = settings
         self._clock = clock
         self._arrivals: Arrivals | None = None
+        self._context = ContextWriter(app, settings)
         self._intake = Intake(app, settings, "casework", TOPICS, handle=self._handle, clock=clock)
 
     async def run(self) -> None:
@@ -43,6 +45,7 @@ class Casework:
                 ProjectionRunner(history, projections(key)).run(),
                 Timers(history, cases, self._settings, self._clock).run(),
                 keep_telling(self._settings.redis_url or "", RuleSets(history, self._clock).in_force),
+                self._context.run(history, cases),
                 self._intake.run(),
             )
 

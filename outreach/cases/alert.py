@@ -9,6 +9,9 @@ Severity = Literal["low", "medium", "high"]
 Verdict = Literal["alert", "review"]
 Status = Literal["raised", "revised", "withdrawn"]
 
+BLOCKED_CARD_USED = "blocked_card_used"
+"""The rule of an alert that contradicts nothing: the bank declined a payment because the card is blocked."""
+
 SEVERITIES: tuple[str, ...] = ("", "low", "medium", "high")
 """From nothing to gravest; a severity's rank is its place here."""
 

@@ -1,7 +1,8 @@
 """What an alert does to its case: opens it, joins it, is revised, is taken back."""
 
 from outreach.cases import events as e
-from outreach.cases.alert import SEVERITIES, Alert
+from outreach.cases.alert import BLOCKED_CARD_USED, SEVERITIES, Alert
+from outreach.cases.answers import resolve_explained
 from outreach.cases.card_actions import hold, release
 from outreach.cases.commands import AssignOwner, ReceiveAlert, ReviseAlert, WithdrawAlert
 from outreach.cases.contacts import request_first
@@ -14,7 +15,10 @@ from outreach.cases.tasks import Reason, complete, to_queue
 
 
 def receive(draft: Draft, command: ReceiveAlert) -> None:
-    """Opens the case with its first alert; lets further ones join. The same alert again: a revision, or nothing."""
+    """Opens the case with its first alert; lets further ones join. The same alert again: a revision, or nothing.
+
+    The use of a blocked card reopens a resolved case.
+    """
     alert = command.alert
     if alert.alert_id in draft.state.alerts:
         _amend(draft, alert)
@@ -29,6 +33,8 @@ def receive(draft: Draft, command: ReceiveAlert) -> None:
                 alert_id=alert.alert_id,
             )
         )
+    elif draft.state.resolution and alert.rule == BLOCKED_CARD_USED:
+        draft.add(e.CaseReopened(alert_id=alert.alert_id))
     elif draft.state.resolution:
         raise Refused("resolved", "the case is resolved; a new alert opens a new one")
     draft.add(
@@ -70,7 +76,11 @@ def withdraw(draft: Draft, command: WithdrawAlert) -> None:
         e.AlertWithdrawn(alert_id=alert.alert_id, raised_by=command.alert.raised_by, raised_at=command.alert.raised_at)
     )
     state = draft.state
-    if state.resolution or state.answered:
+    if state.resolution:
+        return
+    if state.answered:
+        if not state.denied and state.suspects <= state.confirmed.keys():
+            resolve_explained(draft)
         return
     if not any(one.card_id == alert.card_id and one.verdict == "alert" for one in state.standing):
         release(draft, alert.card_id)
@@ -134,20 +144,23 @@ def _act_on(draft: Draft, alert: Alert, card_id: str) -> None:
     if SEVERITIES.index(alert.severity) > SEVERITIES.index(draft.state.severity):
         draft.add(e.SeverityRaised(severity=alert.severity))
     suspicious = alert.verdict == "alert"
-    _give_task(draft, suspicious=suspicious)
+    _give_task(draft, suspicious=suspicious, blocked=alert.rule == BLOCKED_CARD_USED)
     if not suspicious or alert.suspect in draft.state.confirmed:
         return
-    hold(draft, card_id)
+    if alert.rule != BLOCKED_CARD_USED:  # which the bank refuses already
+        hold(draft, card_id)
     if draft.state.customer_id:
         request_first(draft)
 
 
-def _give_task(draft: Draft, *, suspicious: bool) -> None:
+def _give_task(draft: Draft, *, suspicious: bool, blocked: bool) -> None:
     task = draft.state.task
     if not draft.state.customer_id:
         reason = Reason.UNKNOWN_OWNER
     else:
         reason = Reason.CALL_CUSTOMER if suspicious else Reason.REVIEW
+        if suspicious and blocked and draft.state.answered:
+            reason = Reason.BLOCKED_CARD_USED
     outdated = {Reason.ALERT_WITHDRAWN, *((Reason.REVIEW,) if suspicious else ())}
     if task is None or task.reason in outdated:
         to_queue(draft, reason)

@@ -2,7 +2,7 @@
 
 from outreach.cases import events as e
 from outreach.cases.card_actions import block_and_reissue, decline, hold, release_all
-from outreach.cases.commands import ConfirmPayments, DenyPayments, ReceiveReply, WrapUp
+from outreach.cases.commands import ConfirmPayments, DenyPayments, ReceiveReply, StrikeOut, WrapUp
 from outreach.cases.contacts import ACKNOWLEDGEMENT, acknowledge
 from outreach.cases.draft import Draft
 from outreach.cases.errors import Refused
@@ -58,6 +58,25 @@ def deny(draft: Draft, command: DenyPayments) -> None:
     draft.add(e.PaymentsDenied(transactions=new, by="operator"))
     decline(draft, new)
     block_and_reissue(draft, new)
+
+
+def strike_out(draft: Draft, command: StrikeOut) -> None:
+    """The believed payments were not hers: detection is told, and judges the others without them."""
+    require_holder(draft, command.operator)
+    believed = {alert.against for alert in draft.state.alerts.values() if alert.against}
+    if not command.transactions or not believed.issuperset(command.transactions):
+        raise Refused("unknown_payment", "the case has no such believed payment")
+    new = [one for one in dict.fromkeys(command.transactions) if one not in draft.state.struck_out]
+    if new:
+        draft.add(e.SightingsStruckOut(transactions=new, operator=command.operator))
+
+
+def resolve_explained(draft: Draft) -> None:
+    """With what was confirmed, nothing is left unexplained: the holds are released, and the case is resolved."""
+    _resolve_genuine(draft)
+    task = draft.state.task
+    if task is not None and not task.taken_by:
+        complete(draft)
 
 
 def wrap_up(draft: Draft, command: WrapUp) -> None:

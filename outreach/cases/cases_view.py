@@ -33,7 +33,7 @@ class CaseList:
     """The projection."""
 
     name: str = "cases"
-    version: int = 1
+    version: int = 2
     tables: tuple[str, ...] = ("cases",)
     ddl: str = """
     CREATE TABLE views.cases (
@@ -64,6 +64,10 @@ class CaseList:
                 )
             case e.SeverityRaised(severity=severity):
                 await conn.execute("UPDATE views.cases SET severity = %s WHERE case_id = %s", (severity, case_id))
+            case e.CaseReopened():
+                await conn.execute(
+                    "UPDATE views.cases SET resolution = '', resolved_at = NULL WHERE case_id = %s", (case_id,)
+                )
             case e.CaseResolved(resolution=resolution):
                 await conn.execute(
                     "UPDATE views.cases SET resolution = %s, resolved_at = %s WHERE case_id = %s",

@@ -82,6 +82,13 @@ class DenyPayments(Struct, frozen=True, kw_only=True):
     operator: str = ""
 
 
+class StrikeOut(Struct, frozen=True, kw_only=True):
+    """The believed payments that a suspect contradicts were not hers; by the operator who holds the task."""
+
+    transactions: list[str]
+    operator: str
+
+
 class WrapUp(Struct, frozen=True, kw_only=True):
     """The operator has noted what the contact was about, and is done with the task.
 
@@ -223,6 +230,6 @@ ContactCommand: TypeAlias = (
     | NoteSilence
     | ReceiveCall
 )
-AnswerCommand: TypeAlias = ConfirmPayments | DenyPayments | ReceiveReply
+AnswerCommand: TypeAlias = ConfirmPayments | DenyPayments | StrikeOut | ReceiveReply
 CardCommand: TypeAlias = SendCardAction | AnswerCardAction | FailCardAction | ShipCard
 Command: TypeAlias = AlertCommand | TaskCommand | ContactCommand | AnswerCommand | CardCommand

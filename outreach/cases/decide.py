@@ -22,6 +22,7 @@ _DECIDERS: dict[type[Command], Callable[[Draft, Any], None]] = {
     commands.WrapUp: answers.wrap_up,
     commands.ConfirmPayments: answers.confirm,
     commands.DenyPayments: answers.deny,
+    commands.StrikeOut: answers.strike_out,
     commands.ReceiveReply: answers.receive_reply,
     commands.ReceiveCall: contacts.receive_call,
     commands.IntendContact: contacts.intend,

@@ -24,6 +24,13 @@ class CaseOpened(Event, frozen=True, kw_only=True):
     alert_id: Plain
 
 
+class CaseReopened(Event, frozen=True, kw_only=True):
+    """The resolved case goes on, because of this alert: the blocked card was used."""
+
+    wire_name: ClassVar[str] = "case.reopened"
+    alert_id: Plain
+
+
 class AlertJoined(Event, frozen=True, kw_only=True):
     """An alert became part of the case. ``evidence`` is the evidence card as the alert carried it."""
 
@@ -276,6 +283,14 @@ class PaymentsDenied(Event, frozen=True, kw_only=True):
     wire_name: ClassVar[str] = "case.payments-denied"
     transactions: list[Plain]
     by: Plain
+
+
+class SightingsStruckOut(Event, frozen=True, kw_only=True):
+    """Payments that detection believed, and that were not hers, by the operator's word."""
+
+    wire_name: ClassVar[str] = "case.sightings-struck-out"
+    transactions: list[Plain]
+    operator: Plain
 
 
 class WrappedUp(Event, frozen=True, kw_only=True):

@@ -64,6 +64,11 @@ def _opened(state: CaseState, event: e.CaseOpened) -> CaseState:
     )
 
 
+@_on(e.CaseReopened)
+def _reopened(state: CaseState, _event: e.CaseReopened) -> CaseState:
+    return replace(state, resolution="", wrapped_up_by="")
+
+
 @_on(e.OwnerFound)
 def _owner_found(state: CaseState, event: e.OwnerFound) -> CaseState:
     return replace(state, customer_id=event.customer_id)
@@ -242,7 +247,8 @@ def _payments_confirmed(state: CaseState, event: e.PaymentsConfirmed) -> CaseSta
     told = set(event.transactions)
     confirmed = {**state.confirmed, **dict.fromkeys(event.transactions, event.by)}
     denied = {suspect: by for suspect, by in state.denied.items() if suspect not in told}
-    return replace(state, confirmed=confirmed, denied=denied)
+    struck_out = tuple(one for one in state.struck_out if one not in told)
+    return replace(state, confirmed=confirmed, denied=denied, struck_out=struck_out)
 
 
 @_on(e.PaymentsDenied)
@@ -251,6 +257,11 @@ def _payments_denied(state: CaseState, event: e.PaymentsDenied) -> CaseState:
     denied = {**state.denied, **dict.fromkeys(event.transactions, event.by)}
     confirmed = {suspect: by for suspect, by in state.confirmed.items() if suspect not in told}
     return replace(state, confirmed=confirmed, denied=denied)
+
+
+@_on(e.SightingsStruckOut)
+def _struck_out(state: CaseState, event: e.SightingsStruckOut) -> CaseState:
+    return replace(state, struck_out=tuple(dict.fromkeys([*state.struck_out, *event.transactions])))
 
 
 @_on(e.WrappedUp)

@@ -9,10 +9,10 @@ from infra.clock import Clock
 from infra.history.errors import Conflict, PartlyRecorded
 from infra.history.event import Event, NewEvent, Recorded, derived_id
 from infra.history.registry import register
-from infra.history.store import NO_STREAM, History, StreamWrite, Within
+from infra.history.store import History, StreamWrite, Within
 from infra.metrics import CASES_OPENED, CASES_RESOLVED
 from outreach.cases import events as e
-from outreach.cases.alert import Alert
+from outreach.cases.alert import BLOCKED_CARD_USED, Alert
 from outreach.cases.commands import AssignOwner, Command, ReceiveAlert, ReviseAlert, WithdrawAlert
 from outreach.cases.decide import decide
 from outreach.cases.errors import Busy, Refused
@@ -193,8 +193,8 @@ class Cases:
         await self.handle(case_id, command, actor=_CASEWORK, cause=_cause(alert), within=within)
 
     async def _file(self, alert: Alert, owner: str, index: Index, known_at: int, within: Within | None) -> str:
-        case_id = index.open_case or case_id_for(alert.alert_id)
-        state, version = await self.load(case_id) if index.open_case else (CaseState(), NO_STREAM)
+        case_id = index.open_case or await self._last_case(alert, index) or case_id_for(alert.alert_id)
+        state, version = await self.load(case_id)
         command = ReceiveAlert(case_id=case_id, customer_id=owner, alert=alert)
         events = decide(state, command)
         named: list[Event] = [] if index.open_case else [customer_events.CaseNamed(case_id=case_id)]
@@ -209,6 +209,15 @@ class Cases:
         )
         _count(state, events)
         return case_id
+
+    async def _last_case(self, alert: Alert, index: Index) -> str:
+        """The case that the use of a blocked card reopens: the card's last one; empty where there is none."""
+        if alert.rule == BLOCKED_CARD_USED:
+            for case_id in reversed(dict.fromkeys(index.filed.values())):
+                state, _ = await self.load(case_id)
+                if alert.card_id in state.cards:
+                    return case_id
+        return ""
 
     def _write(
         self, case_id: str, state: CaseState, events: Sequence[Event], version: int, *, actor: str, cause: str

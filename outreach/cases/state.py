@@ -82,6 +82,7 @@ class CaseState(Struct, frozen=True, kw_only=True):
     Attributes:
         confirmed: suspects that were hers, with who says so: ``reply`` or ``operator``.
         denied: suspects that were not hers, likewise. A suspect is in one of the two at most.
+        struck_out: payments that detection believed, and that were not hers.
         heard_from: she rang or wrote something other than an opt-out.
         resolution: empty while the case is open.
     """
@@ -101,6 +102,7 @@ class CaseState(Struct, frozen=True, kw_only=True):
     verified: frozenset[tuple[str, str]] = frozenset()
     confirmed: Mapping[str, str] = field(default_factory=dict)
     denied: Mapping[str, str] = field(default_factory=dict)
+    struck_out: tuple[str, ...] = ()
     heard_from: bool = False
     wrapped_up_by: str = ""
     resolution: str = ""

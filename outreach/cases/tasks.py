@@ -22,6 +22,7 @@ class Reason(StrEnum):
     CUSTOMER_CALLED = "customer_called"
     ALERT_WITHDRAWN = "alert_withdrawn"
     CARD_ACTION_FAILED = "card_action_failed"
+    BLOCKED_CARD_USED = "blocked_card_used"
 
 
 def to_queue(draft: Draft, reason: Reason, *, front: bool = False) -> None:

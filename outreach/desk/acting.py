@@ -13,6 +13,7 @@ from outreach.cases.commands import (
     ConfirmPayments,
     DenyPayments,
     ReturnTask,
+    StrikeOut,
     TakeTask,
     VerifyCaller,
     ViewData,
@@ -60,7 +61,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
 
 
-ACTIONS = ("take", "return", "verify", "confirm", "deny", "wrap-up")
+ACTIONS = ("take", "return", "verify", "confirm", "deny", "strike-out", "wrap-up")
 
 
 def command_of(action: str, asked: Asked, operator: str, state: CaseState) -> Command:
@@ -78,10 +79,8 @@ def command_of(action: str, asked: Asked, operator: str, state: CaseState) -> Co
             if asked.method not in METHODS:
                 raise _invalid("method", f"one of {', '.join(METHODS)}")
             return msgspec.convert({"operator": operator, "method": asked.method}, VerifyCaller)
-        case "confirm":
-            return ConfirmPayments(transactions=_transactions(asked, state), by="operator", operator=operator)
-        case "deny":
-            return DenyPayments(transactions=_transactions(asked, state), by="operator", operator=operator)
+        case "confirm" | "deny" | "strike-out":
+            return _said(action, asked, operator, state)
         case "wrap-up":
             if not set(asked.topics) <= TOPICS.keys():
                 raise _invalid("topics", f"some of {', '.join(TOPICS)}")
@@ -89,6 +88,18 @@ def command_of(action: str, asked: Asked, operator: str, state: CaseState) -> Co
             return WrapUp(operator=operator, topics=topics, note=_note(asked))
         case _:
             raise Problem(404, "no-such-action", "A case has no such action")
+
+
+def _said(action: str, asked: Asked, operator: str, state: CaseState) -> Command:
+    """What was said of payments: the suspects that were hers or not, or the believed ones that were not."""
+    if action == "strike-out":
+        if not asked.transactions:
+            raise _invalid("transactions", "the believed payments that were not hers")
+        return StrikeOut(transactions=asked.transactions, operator=operator)
+    chosen = _transactions(asked, state)
+    if action == "confirm":
+        return ConfirmPayments(transactions=chosen, by="operator", operator=operator)
+    return DenyPayments(transactions=chosen, by="operator", operator=operator)
 
 
 def _note(asked: Asked) -> str:

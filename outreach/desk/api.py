@@ -63,7 +63,7 @@ class ActionDocument(BaseModel):
     events: list[str]
 
 
-Action = Literal["take", "return", "verify", "confirm", "deny", "wrap-up"]
+Action = Literal["take", "return", "verify", "confirm", "deny", "strike-out", "wrap-up"]
 
 
 def expected_version(if_match: str | None) -> int | None:

@@ -33,6 +33,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 _BEFORE_TAKING = {
     "call_customer": "The customer has a message asking for a call. Take the task when they ring, or ring them now.",
     "review": "Nothing has been sent and the card is free. Judge the evidence; ring the customer if in doubt.",
+    "blocked_card_used": "The bank declined it. Ask whether the customer tried the old card; if not, note it.",
     "unknown_owner": "The bank has not said whose card this is. Find the owner with the card desk.",
     "alert_withdrawn": "Detection has taken the alert back, but the customer has been told. Ring, and say so.",
     "not_reached": "Neither SMS nor email arrived. Ring the number on file.",
@@ -44,7 +45,8 @@ _BEFORE_TAKING = {
 }
 
 _BECAUSE = {
-    "review": "This came in more than a day late. Nothing has been sent, and the card is free.",
+    "review": "It came more than a day late, or two devices are apart. Nothing has been sent, and the card is free.",
+    "blocked_card_used": "The card is blocked, and somebody has used it. The bank declined the payment.",
     "unknown_owner": "The bank has not said whose card this is, so nobody could be told.",
     "alert_withdrawn": "Detection has taken the alert back, and any hold is coming off. The customer has our message.",
     "not_reached": "Neither SMS nor email arrived.",

@@ -71,6 +71,7 @@ def _intended(event: e.ContactIntended, masked: bool) -> Words:  # noqa: FBT001 
 
 _TELLERS: dict[type[Event], Callable[[Any, bool], Words]] = {
     e.CaseOpened: lambda v, _: ("alert", f"Case {v.case_code} opened", ""),
+    e.CaseReopened: lambda _v, _: ("alert", "Reopened: the blocked card was used", ""),
     e.AlertJoined: _alert,
     e.AlertRevised: lambda v, _: ("alert", f"Alert revised: {v.severity}", str(v.evidence.get("words", ""))),
     e.AlertWithdrawn: lambda _v, _: ("alert", "Alert taken back by detection", ""),
@@ -125,6 +126,11 @@ _TELLERS: dict[type[Event], Callable[[Any, bool], Words]] = {
     e.PaymentsDenied: lambda v, _: (
         "customer",
         f"{RESOLUTIONS['fraud']}: {_payments(len(v.transactions))}, by {v.by}",
+        "",
+    ),
+    e.SightingsStruckOut: lambda v, _: (
+        "desk",
+        f"{v.operator} struck out {_payments(len(v.transactions))} that had been believed",
         "",
     ),
     e.WrappedUp: lambda v, masked: (

@@ -13,6 +13,7 @@ import phonenumbers
 REASONS = {
     "call_customer": "Call the customer",
     "review": "Look at it, then decide",
+    "blocked_card_used": "The blocked card was used again",
     "unknown_owner": "Find the owner of the card",
     "alert_withdrawn": "Alert taken back; tell the customer",
     "not_reached": "No message arrived; ring the customer",

@@ -6,7 +6,16 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from streams import topics
-from streams.contracts import alert, card_command, card_event, case_event, customer, refusal, transaction
+from streams.contracts import (
+    alert,
+    card_command,
+    card_context,
+    card_event,
+    case_event,
+    customer,
+    refusal,
+    transaction,
+)
 from streams.contracts.shape import Contract
 
 FOLDER: Final = Path(__file__).resolve().parents[2] / "docs" / "contracts"
@@ -27,6 +36,7 @@ CONTRACTS: Final = (
     Published("transaction", topics.TRANSACTIONS, "card_id", transaction.TransactionMessage, transaction.EXAMPLES),
     Published("refusal", topics.TRANSACTIONS_REFUSED, "card_id, or none", refusal.Refusal, refusal.EXAMPLES),
     Published("alert", topics.FRAUD_ALERTS, "card_id", alert.AlertMessage, alert.EXAMPLES),
+    Published("card-context", topics.CARD_CONTEXT, "card_id", card_context.CardContext, card_context.EXAMPLES),
     Published(
         "case-event", topics.CASE_EVENTS, "customer_id, or the stream", case_event.CaseEvent, case_event.EXAMPLES
     ),

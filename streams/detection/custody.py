@@ -21,6 +21,7 @@ from streams.detection.incarnation import Incarnation
 from streams.detection.news import News
 from streams.detection.outbox import Outbox
 from streams.detection.partition import REMEMBERED_S, Partition, Rows, SetAside
+from streams.detection.said import Sayings
 from streams.detection.state import PartitionState
 from streams.errors import BrokerAway, TopicMissing
 from streams.topics import TopicIdentity, ensure_topics
@@ -74,6 +75,7 @@ class Custody:
         self._dropped = dropped
         self._incarnation = Incarnation(self._servers)
         self._news = News(settings.redis_url or "")
+        self._sayings = Sayings(settings)
         self._identity: TopicIdentity | None = None
         self._held: dict[int, Partition] = {}
         self._flushes: dict[int, asyncio.Task[None]] = {}
@@ -138,6 +140,7 @@ class Custody:
                     )
                 await self._outbox.put(partition, again)
             await self._news.look()
+            await self._sayings.begin({number: partition.claim.context for number, partition in self._held.items()})
             await self._outbox.get_ready(self._held)
             failpoint.reached("loaded")
             logger.info("claimed partitions %s of %s", sorted(self._held), self._identity)
@@ -153,7 +156,7 @@ class Custody:
             self._behind = sum(len(rows.offsets) for _number, rows in batch.rows) >= _MUCH
             for number, rows in batch.rows:
                 partition = self._held.get(number)
-                if partition is None or not await self._in_force(partition, rows.offsets[0]):
+                if partition is None or not await self._informed(partition, rows.offsets[0]):
                     continue
                 outcomes = await partition.judge(rows)
                 self._outbox.recall.keep(number, rows.offsets, rows.values, rows.blocks)
@@ -197,12 +200,13 @@ class Custody:
             self.let_go(TopicReplaced(f"the topic was {identity}, and is {now} now"))
 
     async def hear(self) -> None:
-        """Looks for news of the rule sets, and has partitions take them up whose next record is known."""
+        """Looks for news of rule sets and of what was said, for the partitions whose next record is known."""
         await self._news.look()
         async with self._turn:
+            await self._sayings.look()
             for partition in list(self._held.values()):
                 if partition.begun:
-                    await self._in_force(partition, partition.position)
+                    await self._informed(partition, partition.position)
 
     async def give_up(self, *, flush: bool) -> None:
         """Ends the care of all partitions; with `flush`, what was judged is written first, if that is quick."""
@@ -218,6 +222,7 @@ class Custody:
         failpoint.reached("after-hand-over")
         self._assignment += 1
         await self._drop()
+        await self._sayings.close()
 
     def let_go(self, error: LetGo) -> None:
         """Drops every partition unflushed, and says so."""
@@ -241,6 +246,38 @@ class Custody:
                 await asyncio.sleep(_AGAIN_S)
                 if isinstance(error, TopicMissing):
                     await asyncio.to_thread(ensure_topics, self._servers, self._settings)
+
+    async def _informed(self, partition: Partition, position: int) -> bool:
+        """Has the partition judge from this record on by what is known now; False where it was let go meanwhile."""
+        return await self._in_force(partition, position) and await self._heeded(partition, position)
+
+    async def _heeded(self, partition: Partition, position: int) -> bool:
+        """Applies what was said of payments, between this record and those before.
+
+        First everything before is written; then what was said, with how far it was read. So whoever judges these
+        records again heeds the same words at the same record, or newer ones as well, and what had been told before.
+        """
+        heard = self._sayings.news(partition.number)
+        if heard is None:
+            return True
+        if not await self._written(partition):
+            return False
+        await self._outbox.put(partition, await partition.hear(heard, position))
+        return await self._written(partition)
+
+    async def _written(self, partition: Partition) -> bool:
+        """Writes everything that the partition changed; False where it was let go meanwhile."""
+        if (running := self._flushes.get(partition.number)) is not None:
+            await asyncio.wait([running])
+        if self._held.get(partition.number) is partition:
+            await self._begin_flush(partition)
+        if (running := self._flushes.get(partition.number)) is not None:
+            await asyncio.wait([running])
+        return self._held.get(partition.number) is partition
+
+    async def close(self) -> None:
+        """Ends what is read beside the partitions; to be called when all are given up."""
+        await self._sayings.close()
 
     async def _in_force(self, partition: Partition, position: int) -> bool:
         """Has the partition judge from this record on under what is in force; False where it was let go meanwhile.

@@ -14,6 +14,7 @@ from rules.transaction import Refusal, Transaction, decode
 from rules.verdict import Finding
 from rules.watch import NEVER, Watch
 from streams.detection.recall import Block
+from streams.detection.said import Heard
 from streams.detection.shadow import Shadow
 from streams.detection.state import Change, Claim, PartitionState, TakenUp
 from streams.rulesets.announced import Announcement
@@ -121,6 +122,7 @@ class Partition:
         self._swept_up_to = NEVER
         self.counts: Counter[str] = self._watch.counts
         self._taking_up: TakenUp | None = None
+        self._context: tuple[str, int] | None = None
         self._shadow: Shadow | None = None
         if claim.shadow is not None:
             self._shadow = self._shadowed(msgspec.json.decode(claim.shadow, type=RuleSet), fresh=False)
@@ -236,6 +238,27 @@ class Partition:
             self._shadow.let_older_go()
         return outcomes
 
+    async def hear(self, heard: Heard, position: int) -> list[Outcome]:
+        """Applies what was said of cards' payments before this record, which is the next; to be flushed at once."""
+        self.position = max(self.position, position)
+        cards = {card for card, _ in heard.said}
+        if not self._all_here:
+            await self._read_back(cards)
+        if self._shadow is not None:
+            await self._shadow.prepare(cards, self._memory)
+        outcomes: list[Outcome] = []
+        for card, context in heard.said:
+            memory, found = self._watch.apply(self._memory(card), context)
+            self._older.pop(card, None)
+            self._cards[card] = self._dirty[card] = memory
+            outcomes += [Found(finding, card, None, self.ruleset) for finding in found]
+            if self._shadow is not None:
+                told = self._shadow.apply(card, context)
+                outcomes += [Found(finding, card, None, self._shadow.ruleset, "shadow") for finding in told]
+        self._context = heard.identity, heard.position
+        self._moved = True
+        return outcomes
+
     def snapshot(self) -> Change | None:
         """Everything that changed since the last snapshot, packed, with the position after it; None: nothing did."""
         if not self._moved:
@@ -253,8 +276,9 @@ class Partition:
             reissued=self._reissued,
             shadow_cards=shadow_cards,
             taken_up=self._taking_up,
+            context=self._context,
         )
-        self._taking_up = None
+        self._taking_up = self._context = None
         self.pending = 0
         self._dirty, self._swept = {}, set()
         self._moved = self._reissued = False

@@ -12,6 +12,7 @@ One hash a partition, `{transactions:N}` (the braces keep it in one slot of a Re
   judged under it; written before that record is judged, with everything before it. None: the built-in one;
 - `shadow`: the rule set that runs beside it, as JSON, and `shadow_from`; its memories are the hash
   `{transactions:N}:shadow`, of fields `c<card_id>` alone, in the same slot and the same writes;
+- `context_identity`, `context_position`: of `card-context`, how far what was said of payments is applied;
 - `applied_ms`: the broker's time stamp of the newest record applied; `begun_ms`: of the partition's first claim, less
   a margin, which stands in for it while nothing has been applied;
 - `reissue`: 1 while what stands is to be said again under a new topic identity;
@@ -75,15 +76,17 @@ if known ~= identity then
 end
 if redis.call('HEXISTS', key, 'shadow') == 0 then redis.call('UNLINK', KEYS[2]) end
 local kept = redis.call('HMGET', key, 'position', 'watermark_us', 'generation', 'reissue', 'serial', 'applied_ms',
-  'rules', 'shadow')
-return {kept[7], kept[8], epoch, redis.call('HLEN', key), kept[1], kept[2], kept[3], kept[4], kept[5], kept[6]}
+  'rules', 'shadow', 'context_identity', 'context_position')
+return {kept[7], kept[8], kept[9], kept[10], epoch, redis.call('HLEN', key),
+  kept[1], kept[2], kept[3], kept[4], kept[5], kept[6]}
 """
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """What was found when the partition was claimed; without a `position` the topic is read from its beginning.
 
-    `rules` and `shadow` are the rule sets as JSON; None: the built-in one, and none.
+    `rules` and `shadow` are the rule sets as JSON; None: the built-in one, and none. `context` is the identity of
+    `card-context`, and the position in it to read on from.
     """
 
     epoch: int
@@ -96,6 +99,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     applied_ms: int
     rules: bytes | None = None
     shadow: bytes | None = None
+    context: tuple[str, int] | None = None
 
 
 class TakenUp(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,6 +126,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     reissued: bool = False
     shadow_cards: dict[str, bytes] = {}
     taken_up: TakenUp | None = None
+    context: tuple[str, int] | None = None
 
 
 def hash_name(partition: int) -> str:
@@ -154,7 +159,7 @@ class PartitionState:
         asked = (self._name, self._shadow_name, str(identity), str(moment), str(begun), self._holder)
         answer: list[Any] = await self._patiently(lambda: self._client.eval(_CLAIM, 2, *asked))
         self._seen_s = time.monotonic()
-        rules, shadow, *numbers = answer
+        rules, shadow, context_identity, context_position, *numbers = answer
         epoch, fields, position, watermark, generation, reissue, serial, applied = (
             None if one is None else int(one) for one in numbers
         )
@@ -170,6 +175,7 @@ class PartitionState:
             applied_ms=applied or 0,
             rules=rules,
             shadow=shadow,
+            context=None if context_position is None else (context_identity.decode(), int(context_position)),
         )
 
     async def load(self, cards: Sequence[str], *, shadow: bool = False) -> dict[str, bytes]:
@@ -256,6 +262,9 @@ class PartitionState:
         for name, number in numbers.items():
             fields += (name, b"%d" % number)
         fields += (b"ruleset", change.ruleset.encode(), *_cards(change.cards))
+        if change.context is not None:
+            identity, position = change.context
+            fields += (b"context_identity", identity.encode(), b"context_position", b"%d" % position)
         if change.reissued:
             fields += (b"reissue", b"0")
         asked: list[Sequence[bytes]] = [[b"MULTI"], fields]

@@ -46,6 +46,7 @@ class Detection(Service):
         await self._intake.stop()
         await self._producer.stop()
         await self._outbox.close()
+        await self.custody.close()
 
     @Service.task
     async def _say(self) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from outreach.cases import commands as c
+from outreach.cases import events as e
 from outreach.cases.errors import Refused
 from outreach.cases.identity import CODE_ALPHABET
 from tests.outreach.cases.given import Story, alert, names, received
@@ -211,3 +212,61 @@ def test_the_time_of_the_payment_is_the_suspects_own() -> None:
     assert alert().paid_at.isoformat() == "2026-03-14T10:12:00+00:00"
     for unsaid in ({}, {"suspect": {"at": "soon"}}, {"suspect": {"at": "2026-03-14T10:12:00"}}):
         assert alert(evidence=unsaid).paid_at == alert().raised_at
+
+
+BLOCKED = {"rule": "blocked_card_used", "against": None, "severity": "high"}
+
+
+def test_the_use_of_a_blocked_card_joins_the_open_case_and_holds_nothing_more() -> None:
+    story = Story(received())
+    holds = [one for one in story.events if isinstance(one, e.CardActionRequested)]
+    new = story.when(received(alert(2, **BLOCKED)))
+    assert [type(one) for one in new] == [e.AlertJoined, e.SeverityRaised]
+    assert len(holds) == 1
+
+
+def test_the_use_of_a_blocked_card_reopens_a_resolved_case_with_a_task_and_without_a_message() -> None:
+    story = Story(received(), c.TakeTask(operator="vanna"))
+    story.when(c.DenyPayments(transactions=["paris-1"], by="operator", operator="vanna"))
+    story.when(c.WrapUp(operator="vanna", topics=[]))
+    assert story.state.resolution == "fraud"
+    new = story.when(received(alert(2, **BLOCKED)))
+    assert [type(one) for one in new] == [e.CaseReopened, e.AlertJoined, e.SeverityRaised, e.TaskCreated]
+    assert isinstance(new[-1], e.TaskCreated)
+    assert new[-1].reason == "blocked_card_used"
+    assert story.state.resolution == ""
+    assert story.when(received(alert(2, **BLOCKED))) == []
+    story.when(c.TakeTask(operator="vanna"), c.WrapUp(operator="vanna", topics=[]))
+    assert story.state.resolution == "fraud"
+
+
+def test_what_detection_takes_back_because_of_a_confirmation_resolves_the_case() -> None:
+    story = Story(received(), received(alert(2)), c.TakeTask(operator="vanna"))
+    story.when(c.ConfirmPayments(transactions=["paris-1"], by="operator", operator="vanna"))
+    story.when(c.WithdrawAlert(alert=alert(1, status="withdrawn")))
+    assert story.state.resolution == ""
+    story.when(c.WithdrawAlert(alert=alert(2, status="withdrawn")))
+    assert story.state.resolution == "genuine"
+    assert not story.state.held("card-sokha-visa")
+    assert story.state.task is not None
+
+
+def test_with_the_task_in_nobodys_hand_the_explained_case_leaves_the_queue() -> None:
+    story = Story(received(), received(alert(2)), c.TakeTask(operator="vanna"))
+    story.when(c.ConfirmPayments(transactions=["paris-1"], by="operator", operator="vanna"))
+    story.when(c.ReturnTask(operator="vanna", reason="released"))
+    story.when(c.WithdrawAlert(alert=alert(2, status="withdrawn")))
+    assert (story.state.resolution, story.state.task) == ("genuine", None)
+
+
+def test_a_believed_payment_is_struck_out_once_by_whoever_holds_the_task() -> None:
+    story = Story(received())
+    with pytest.raises(Refused, match="not_holder"):
+        story.when(c.StrikeOut(transactions=["phnom-penh"], operator="vanna"))
+    story.when(c.TakeTask(operator="vanna"))
+    with pytest.raises(Refused, match="unknown_payment"):
+        story.when(c.StrikeOut(transactions=["paris-1"], operator="vanna"))
+    (struck,) = story.when(c.StrikeOut(transactions=["phnom-penh"], operator="vanna"))
+    assert struck == e.SightingsStruckOut(transactions=["phnom-penh"], operator="vanna")
+    assert story.when(c.StrikeOut(transactions=["phnom-penh"], operator="vanna")) == []
+    assert story.state.struck_out == ("phnom-penh",)

@@ -205,3 +205,33 @@ async def test_the_case_of_a_card_command_is_found(cases: Cases, customers: Cust
     state, _ = await cases.load(case_id)
     assert await cases.case_of_action("card-sokha-visa", next(iter(state.actions))) == case_id
     assert await cases.case_of_action("card-sokha-visa", "nobody") is None
+
+
+@pytest.mark.usefixtures("customers")
+async def test_the_use_of_a_blocked_card_reopens_its_last_case_and_names_it_again(
+    history: History, cases: Cases
+) -> None:
+    case_id = await cases.receive_alert(alert())
+    assert case_id
+    says: list[c.Command] = [
+        c.TakeTask(operator="dara"),
+        c.DenyPayments(transactions=["paris-1"], by="operator", operator="dara"),
+        c.WrapUp(operator="dara", topics=[]),
+    ]
+    for number, command in enumerate(says):
+        await cases.handle(case_id, command, actor="operator:dara", cause=f"click-{number}")
+    used = alert(2, rule="blocked_card_used", against=None)
+    assert await cases.receive_alert(used) == case_id
+    assert await cases.receive_alert(used) == case_id
+    assert len(await types(history, "case.reopened")) == 1
+    assert len(await types(history, "customer.case-named")) == 2
+    assert await cases.receive_alert(alert(3)) == case_id
+    state, _ = await cases.load(case_id)
+    assert state.resolution == ""
+
+
+@pytest.mark.usefixtures("customers")
+async def test_the_use_of_a_blocked_card_that_never_had_a_case_opens_one(cases: Cases) -> None:
+    other = await cases.receive_alert(alert(card_id="card-of-sokha-too"))
+    used = alert(2, rule="blocked_card_used", against=None, card_id="card-that-nobody-owns")
+    assert await cases.receive_alert(used) not in {None, other}

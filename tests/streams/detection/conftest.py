@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ import pytest
 from infra.servers import EmbeddedServers
 from infra.settings import Settings
 from infra.telemetry import READY_FILE
-from streams.topics import FRAUD_ALERTS, PARTITIONER, TRANSACTIONS, TRANSACTIONS_REFUSED, ensure_topics
+from streams.contracts.card_context import CardContext
+from streams.topics import CARD_CONTEXT, FRAUD_ALERTS, PARTITIONER, TRANSACTIONS, TRANSACTIONS_REFUSED, ensure_topics
 
 PATIENCE_S = 60.0
 _PROGRAM = "from infra.settings import Settings; from streams.detection.worker import run; run(Settings())"
@@ -70,6 +72,25 @@ class Worker:
         return status
 
 
+class NothingSaid:
+    """Stands for `Sayings` where there is no broker."""
+
+    def __init__(self, settings: Settings) -> None:
+        del settings
+
+    async def begin(self, stored: Any) -> None:
+        del stored
+
+    async def look(self) -> None:
+        """Nothing new."""
+
+    def news(self, partition: int) -> None:
+        del partition
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
 class Bank:
     """Sends transactions, and reads what detection says."""
 
@@ -84,6 +105,23 @@ class Bank:
             value = one if isinstance(one, bytes) else json.dumps(one).encode()
             card = key or (str(one.get("card_id", "")) if isinstance(one, dict) else "")
             producer.produce(TRANSACTIONS, key=card, value=value)
+        assert producer.flush(20) == 0
+
+    def say(
+        self, card: str, *, version: int = 1, confirmed: Sequence[str] = (), struck_out: Sequence[str] = ()
+    ) -> None:
+        """Puts into `card-context` what was said of the card's payments."""
+        message = CardContext.model_validate(
+            {
+                "card_id": card,
+                "version": version,
+                "said_at": datetime.now(UTC),
+                "confirmed": list(confirmed),
+                "struck_out": list(struck_out),
+            }
+        )
+        producer = confluent_kafka.Producer({"bootstrap.servers": self._servers, "partitioner": PARTITIONER})
+        producer.produce(CARD_CONTEXT, key=card, value=message.model_dump_json().encode())
         assert producer.flush(20) == 0
 
     def alerts(self) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from typing import Any
 
 PHNOM_PENH = ("Phnom Penh", "KH", 11.5564, 104.9282)
 PARIS = ("Paris", "FR", 48.8606, 2.3376)
+ROME = ("Rome", "IT", 41.9028, 12.4964)
 NADI = ("Nadi", "FJ", -17.7765, 177.4356)
 LONDON = ("London", "GB", 51.5074, -0.1278)
 SINGAPORE = ("Singapore", "SG", 1.4360, 103.7860)

@@ -13,7 +13,7 @@ from infra.settings import Settings
 from streams.detection.state import hash_name
 from streams.topics import ensure_topics
 from tests.streams.detection.conftest import Bank, Worker, until
-from tests.streams.detection.payments import APIA, JOHOR, LONDON, NADI, PARIS, PHNOM_PENH, SINGAPORE, payment
+from tests.streams.detection.payments import APIA, JOHOR, LONDON, NADI, PARIS, PHNOM_PENH, ROME, SINGAPORE, payment
 
 AIRLINE = {"mcc": "4511", "city": "Paris", "country": "FR"}
 CASES: dict[str, tuple[list[dict[str, Any]], dict[str, str]]] = {
@@ -79,6 +79,13 @@ CASES: dict[str, tuple[list[dict[str, Any]], dict[str, str]]] = {
         {"c12-paris": "alert"},
     ),
     "13": ([payment("c13", "pnh", PHNOM_PENH, 0), payment("c13-additional", "paris", PARIS, 12)], {}),
+    "14": (
+        [
+            payment("c14", "pnh", PHNOM_PENH, 0),
+            payment("c14", "tap", PARIS, 12, entry_mode="contactless", instrument="wallet", device_id="phone"),
+        ],
+        {"c14-tap": "review"},
+    ),
     "15": ([payment("c15", "singapore", SINGAPORE, 0), payment("c15", "johor", JOHOR, 1)], {}),
     "16": (
         [
@@ -118,7 +125,35 @@ CASES: dict[str, tuple[list[dict[str, Any]], dict[str, str]]] = {
         ],
         {},
     ),
+    "24": (
+        [
+            payment("c24", "pnh", PHNOM_PENH, 0),
+            payment("c24", "paris", PARIS, 12),
+            payment("c24", "back", PHNOM_PENH, 60),
+            payment("c24", "again", PARIS, 120),
+            payment("c24", "rome", ROME, 130),
+        ],
+        {"c24-rome": "alert"},
+    ),
+    "25": (
+        [
+            payment("c25", "pnh", PHNOM_PENH, 0),
+            payment("c25", "blocked", PARIS, 12, outcome="declined", decline_reason="card_blocked"),
+            payment(
+                "c25",
+                "online",
+                PARIS,
+                900,
+                channel="card_not_present",
+                entry_mode="ecommerce",
+                outcome="declined",
+                decline_reason="card_blocked",
+            ),
+        ],
+        {"c25-blocked": "alert", "c25-online": "alert"},
+    ),
 }
+CONFIRMED = {"c24": ["c24-paris"]}
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +168,8 @@ def bank() -> Iterator[Bank]:
         )
         ensure_topics(settings.kafka_servers or "", settings)
         fed = Bank(settings)
+        for card, confirmed in CONFIRMED.items():
+            fed.say(card, confirmed=confirmed)
         payments = [one for case, _suspects in CASES.values() for one in case]
         fed.send(payments)
         worker = Worker(settings)
@@ -170,3 +207,8 @@ def test_the_evidence_tells_both_sides_and_the_last_payments(bank: Bank) -> None
 def test_an_alert_says_when_its_payment_arrived_at_the_broker(bank: Bank) -> None:
     (alert,) = bank.standing("c1").values()
     assert alert["arrived_at"] is not None
+
+
+def test_the_use_of_a_blocked_card_contradicts_nothing(bank: Bank) -> None:
+    standing = bank.standing("c25").values()
+    assert {(alert["rule"], alert["against"]) for alert in standing} == {("blocked_card_used", None)}

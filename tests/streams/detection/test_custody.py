@@ -16,6 +16,7 @@ from streams.detection.outbox import Outbox
 from streams.detection.partition import Rows
 from streams.detection.recall import Recall
 from streams.topics import TopicIdentity
+from tests.streams.detection.conftest import NothingSaid
 from tests.streams.detection.payments import PARIS, payment
 
 OLD, NEW = TopicIdentity("old", 1), TopicIdentity("new", 1)
@@ -79,6 +80,7 @@ class Stage:
 @pytest.fixture
 async def stage(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
     monkeypatch.setattr(room, "Incarnation", Broker)
+    monkeypatch.setattr(room, "Sayings", NothingSaid)
     made = Stage(redis_url)
     await made.custody.take([0])
     yield made

@@ -21,6 +21,7 @@ from streams.detection.recall import Recall
 from streams.detection.state import Change, PartitionState, hash_name
 from streams.rulesets.announced import KEY, Announcement, tell
 from streams.topics import TopicIdentity
+from tests.streams.detection.conftest import NothingSaid
 from tests.streams.detection.payments import JOHOR, PARIS, PHNOM_PENH, SINGAPORE, payment
 
 IDENTITY = TopicIdentity("first", 1)
@@ -101,6 +102,7 @@ class Worker:
 @pytest.fixture
 async def client(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[redis.asyncio.Redis]:
     monkeypatch.setattr(room, "Incarnation", Broker)
+    monkeypatch.setattr(room, "Sayings", NothingSaid)
     async with redis.asyncio.Redis.from_url(redis_url) as opened:
         yield opened
 

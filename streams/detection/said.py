@@ -1,0 +1,165 @@
+"""What was said of cards' payments, read from `card-context` beside the partitions in hand.
+
+How far each partition has come is stored in its own hash, with the state that it belongs to. Whoever claims a partition
+reads on from there to the end of the topic before it judges anything; from the beginning, where nothing is stored or
+the topic was made anew: of one card only the newest word is heeded, so that to read again does no harm.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final, NamedTuple
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from infra.settings import Settings
+from rules.context import MOST_NAMED
+from rules.memory import Context, QuietPair
+from streams.errors import BrokerAway, TopicMissing
+from streams.topics import CARD_CONTEXT, ensure_topics, topic_identity
+
+logger = logging.getLogger(__name__)
+
+_AGAIN_S: Final = 0.25
+_WAIT_MS: Final = 100
+_SCALE: Final = 1e7
+_US: Final = 1_000_000
+
+
+class Heard(NamedTuple):
+    """News of one partition: each card's words, and where to read on."""
+
+    said: list[tuple[str, Context]]
+    identity: str
+    position: int
+
+
+class _Quiet(msgspec.Struct, frozen=True):
+    transaction_id: str
+    lat: float
+    lon: float
+    other_lat: float
+    other_lon: float
+    since: datetime
+
+
+class _Message(msgspec.Struct, frozen=True):
+    card_id: str
+    version: int
+    said_at: datetime
+    confirmed: list[str] = []
+    struck_out: list[str] = []
+    quiet: list[_Quiet] = []
+
+
+_decode = msgspec.json.Decoder(_Message).decode
+
+
+class Sayings:
+    """Reads `card-context` for the partitions in hand; used by one task at a time."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._servers = settings.kafka_servers or ""
+        self._consumer: AIOKafkaConsumer | None = None
+        self._identity = ""
+        self._news: dict[int, Heard] = {}
+
+    async def begin(self, stored: Mapping[int, tuple[str, int] | None]) -> None:
+        """Reads to the end for these partitions, each from where it is stored; waits for a broker that is away."""
+        await self.close()
+        while stored:
+            try:
+                await asyncio.to_thread(ensure_topics, self._servers, self._settings)
+                self._identity = str(await asyncio.to_thread(topic_identity, self._servers, CARD_CONTEXT))
+                await self._open(stored)
+            except (BrokerAway, TopicMissing, KafkaError, TimeoutError) as error:
+                logger.info("waiting for %s: %r", CARD_CONTEXT, error)
+                await self.close()
+                await asyncio.sleep(_AGAIN_S)
+            else:
+                return
+
+    async def look(self) -> None:
+        """Takes what has come since."""
+        if self._consumer is not None:
+            try:
+                await self._take(self._consumer, 0)
+            except KafkaError as error:
+                logger.info("%s is not read: %r", CARD_CONTEXT, error)
+
+    def news(self, partition: int) -> Heard | None:
+        """What is new of the partition, once; None: nothing is."""
+        return self._news.pop(partition, None)
+
+    async def close(self) -> None:
+        """Ends the connection, and forgets what was not asked for."""
+        consumer, self._consumer = self._consumer, None
+        self._news.clear()
+        if consumer is not None:
+            with contextlib.suppress(KafkaError):
+                await consumer.stop()
+
+    async def _open(self, stored: Mapping[int, tuple[str, int] | None]) -> None:
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._servers,
+            client_id="ringback-detection-context",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=200,
+        )
+        await consumer.start()
+        self._consumer = consumer
+        places = {number: TopicPartition(CARD_CONTEXT, number) for number in stored}
+        consumer.assign(list(places.values()))
+        begins = await consumer.beginning_offsets(list(places.values()))
+        ends = await consumer.end_offsets(list(places.values()))
+        for number, place in places.items():
+            known = stored[number]
+            at = known[1] if known is not None and known[0] == self._identity else 0
+            consumer.seek(place, min(max(at, begins[place]), ends[place]))
+        for place, end in ends.items():
+            while await consumer.position(place) < end:
+                await self._take(consumer, _WAIT_MS)
+
+    async def _take(self, consumer: AIOKafkaConsumer, wait_ms: int) -> None:
+        for place, records in (await consumer.getmany(timeout_ms=wait_ms)).items():
+            before = self._news.get(place.partition)
+            said = before.said if before is not None else []
+            for record in records:
+                if (word := _read(record.value)) is not None:
+                    said.append(word)
+            self._news[place.partition] = Heard(said, self._identity, records[-1].offset + 1)
+
+
+def _read(value: bytes | None) -> tuple[str, Context] | None:
+    """A card, and what was said of its payments; None for a message that says nothing, or nothing that can be read."""
+    if not value:
+        return None
+    try:
+        message = _decode(value)
+        context = Context(
+            version=message.version,
+            at_us=int(message.said_at.timestamp() * _US),
+            confirmed=tuple(message.confirmed[-MOST_NAMED:]),
+            struck_out=tuple(message.struck_out[-MOST_NAMED:]),
+            quiet={one.transaction_id: _pair(one) for one in message.quiet[-MOST_NAMED:]},
+        )
+    except (msgspec.DecodeError, ValueError) as error:
+        logger.warning("a message of %s cannot be read: %s", CARD_CONTEXT, type(error).__name__)
+        return None
+    return message.card_id, context
+
+
+def _pair(one: _Quiet) -> QuietPair:
+    return QuietPair(
+        int(one.lat * _SCALE),
+        int(one.lon * _SCALE),
+        int(one.other_lat * _SCALE),
+        int(one.other_lon * _SCALE),
+        int(one.since.timestamp() * _US),
+    )
