@@ -1,6 +1,6 @@
 """The detection worker beside others, on the same transactions and the same Apache Kafka; prints one JSON object.
 
-``python -m tests.bench.bench_detection [--rows 500000] [--rounds 3] [--faust-rows 10000] [--only worker,Bytewax]``.
+``python -m tests.bench.bench_detection [--rows 500000] [--rounds 3] [--faust-rows 10000] [--only "worker;Bytewax"]``.
 The topic is filled first; the rounds are interleaved, so that a slow minute of the machine is everybody's. The worker
 runs whole (trust, places, itinerary, durable fenced state, alerts with their evidence, refusals), the others a plain
 speed rule (``rivals/speed.py``), each of them checked to raise as many alerts as the rule run here by itself. Needs
@@ -121,7 +121,7 @@ def measure(chosen: argparse.Namespace) -> dict[str, Any]:
     rows, few = chosen.rows, chosen.faust_rows
     end = datetime.now(UTC) - timedelta(minutes=5)
     commands = {} if chosen.embedded else processes.commands()
-    only = chosen.only.split(",") if chosen.only else [WORKER, BARE, *commands]
+    only = chosen.only.split(";") if chosen.only else [WORKER, BARE, *commands]
     wanted, plain = expected(transactions(rows, seed=chosen.seed, end=end))
     _, few_plain = expected(transactions(few, seed=chosen.seed, end=end, cards=_FEW_CARDS))
     runs: dict[str, list[dict[str, Any]]] = {name: [] for name in only}
@@ -174,7 +174,7 @@ def main() -> None:
     options.add_argument("--faust-rows", type=int, default=10_000)
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--seed", type=int, default=20260314)
-    options.add_argument("--only", default="", help="names separated by commas")
+    options.add_argument("--only", default="", help="names separated by semicolons")
     options.add_argument("--embedded", action="store_true", help="the worker alone, on the embedded broker")
     print(json.dumps(measure(options.parse_args()), indent=2))
 

@@ -131,7 +131,7 @@ public final class SpeedRule {
     settings.put(StreamsConfig.APPLICATION_ID_CONFIG, System.getenv("RIVAL_NAME"));
     settings.put(StreamsConfig.BOOTSTRAP_SERVERS_CONFIG, System.getenv("RIVAL_SERVERS"));
     settings.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, arguments[0]);
-    settings.put(StreamsConfig.STATE_DIR_CONFIG, Files.createTempDirectory("ringback-rival-").toString());
+    settings.put(StreamsConfig.STATE_DIR_CONFIG, Path.of("state").toAbsolutePath().toString());
     settings.put(StreamsConfig.REPLICATION_FACTOR_CONFIG, "1");
     settings.put("auto.offset.reset", "earliest");
     StreamsBuilder builder = new StreamsBuilder();
