@@ -21,7 +21,7 @@ DECISIONS := $(shell echo 'rules/* \
 TESTS ?= tests/streams tests/infra tests
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help demo test check format lock bench bench-detection bench-limits test-kafka test-faults clean setup
+.PHONY: help demo test check format lock bench bench-detection bench-limits test-kafka test-faults test-faults-full clean setup
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,8 +40,12 @@ test: $(READY) ## Run the tests with branch coverage
 test-kafka: $(READY) ## The tests of what flows on Apache Kafka itself (needs Java 17 and Maven)
 	RINGBACK_TEST_BROKER=apache $(PYTEST) -m "not faults" --timeout 300 tests/streams
 
-test-faults: $(READY) ## Kill workers, servers and the broker in the middle of everything (slow)
-	$(PYTEST) -m faults --timeout 1200 $(TESTS)
+test-faults: $(READY) ## Kill workers, servers and the broker in the middle of everything (slow; what it takes: tests/faults/detection/run.py)
+	$(PYTEST) -m faults --timeout 1200 --capture=tee-sys $(TESTS)
+
+# 200 kills, 50 rebalances, 20 bounces over 100,000 transactions; RINGBACK_FAULT_SEED=N does the same again.
+test-faults-full: $(READY) ## What befalls detection, at full size on Apache Kafka (two hours)
+	RINGBACK_FAULT_SIZE=full $(PYTEST) -m faults --capture=tee-sys tests/faults/detection
 
 check: $(READY) ## Format, lint, strict types, import contracts, file length, lock
 	$(BIN)/ruff format --check $(ROOMS)

@@ -1,0 +1,89 @@
+"""What a run is held to: what `ringback judge` says offline, and the memory that the topic's records must have left."""
+
+import io
+import json
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, TypeAlias
+
+from infra.cli.judge import run as judge
+from rules.layout import NOTHING
+from rules.transaction import Refusal, decode
+from rules.watch import NEVER, Watch
+
+Standing: TypeAlias = dict[str, tuple[str, str, str | None, str, str]]
+"""By alert id: card, suspect, what it contradicts, verdict and severity."""
+
+
+class Record(NamedTuple):
+    """One record of a topic; `stamp_ms` is the broker's."""
+
+    partition: int
+    offset: int
+    stamp_ms: int
+    value: bytes
+
+
+class Memory(NamedTuple):
+    """What a partition's records leave, when each is applied once: the fields that Redis must hold, and the refused."""
+
+    fields: dict[bytes, bytes]
+    refused: dict[int, str]
+
+
+def offline(lines: Iterable[bytes]) -> Standing:
+    """What stands when `ringback judge` has read these lines in this order."""
+    said = io.BytesIO()
+    judge(lines, said, io.StringIO(), lambda: datetime.now(UTC))
+    return standing(json.loads(line) for line in said.getvalue().splitlines())
+
+
+def standing(words: Iterable[dict[str, Any]]) -> Standing:
+    """Alerts folded, in the order of their telling: the latest word on each stands."""
+    found: Standing = {}
+    for word in words:
+        if word["status"] == "withdrawn":
+            found.pop(word["alert_id"], None)
+        else:
+            found[word["alert_id"]] = (
+                *(word["card_id"], word["suspect"], word["against"]),
+                *(word["verdict"], word["severity"]),
+            )
+    return found
+
+
+def standing_once_heard(words: Iterable[dict[str, Any]]) -> Standing:
+    """The same where a word that has been heard before counts for nothing, as the casework has it."""
+    heard: set[tuple[str, ...]] = set()
+    new: list[dict[str, Any]] = []
+    for word in words:
+        key = tuple(str(word[name]) for name in ("alert_id", "status", "against", "verdict", "raised_by", "arrived_at"))
+        if key not in heard:
+            heard.add(key)
+            new.append(word)
+    return standing(new)
+
+
+def memory(records: Sequence[Record], identity: str, ruleset: str) -> Memory:
+    """What one partition's records, in their order, leave behind."""
+    watch = Watch()
+    cards: dict[str, bytes] = {}
+    refused: dict[int, str] = {}
+    for record in records:
+        try:
+            transaction = decode(record.value)
+            before = cards.get(transaction.card_id, NOTHING)
+            cards[transaction.card_id], _ = watch.observe(before, transaction, record.offset, record.stamp_ms)
+        except Refusal as refusal:
+            refused[record.offset] = refusal.reason
+    fields = {b"c" + card.encode(): value for card, value in cards.items()}
+    if records:
+        fields |= {
+            b"position": b"%d" % (records[-1].offset + 1),
+            b"applied_ms": b"%d" % max(record.stamp_ms for record in records),
+            b"watermark_us": b"%d" % watch.watermark_us,
+            b"ruleset": ruleset.encode(),
+            b"identity": identity.encode(),
+        }
+        assert watch.watermark_us != NEVER
+    return Memory(fields, refused)
