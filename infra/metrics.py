@@ -96,6 +96,20 @@ DETECTION_LAG = Gauge(
     registry=REGISTRY,
     multiprocess_mode="livemostrecent",
 )
+DETECTION_LAG_SECONDS = Gauge(
+    "ringback_detection_lag_seconds",
+    "Age of the oldest of the records that detection has not judged yet; 0 when there are none.",
+    ["partition"],
+    registry=REGISTRY,
+    multiprocess_mode="livemostrecent",
+)
+DETECTION_STILL_SECONDS = Gauge(
+    "ringback_detection_still_seconds",
+    "For so long detection has judged nothing of a partition although records wait there; from 20 on it is stuck.",
+    ["partition"],
+    registry=REGISTRY,
+    multiprocess_mode="livemostrecent",
+)
 
 # --- history and read models ----------------------------------------------------------------------------------------
 

@@ -112,6 +112,12 @@ def ready() -> None:
         Path(path).touch()
 
 
+def not_ready() -> None:
+    """Takes ``ready`` back: the process lives, and does not do its work."""
+    if path := os.environ.get(READY_FILE):
+        Path(path).unlink(missing_ok=True)
+
+
 def without_password(url: str) -> str:
     """The URL as it may be shown: with its password masked."""
     return _URL_PASSWORD.sub(rf"\1:{SECRET}@", url)

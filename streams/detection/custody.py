@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from infra.clock import Clock
@@ -20,7 +20,7 @@ from streams.detection.errors import LetGo, TopicReplaced
 from streams.detection.incarnation import Incarnation
 from streams.detection.news import News
 from streams.detection.outbox import Outbox
-from streams.detection.partition import REMEMBERED_S, Partition, Rows, SetAside
+from streams.detection.partition import REMEMBERED_S, Outcome, Partition, Rows, SetAside
 from streams.detection.said import Sayings
 from streams.detection.state import PartitionState
 from streams.errors import BrokerAway, TopicMissing
@@ -64,6 +64,7 @@ class Custody:
 
     Attributes:
         judging: set when the agent listens; what is put on a channel before would be lost.
+        said: by partition, up to where all has been said although Redis forgot it; set by the intake after each `take`.
         settled: set as soon as the group has said for the first time which partitions are ours, and they are claimed.
     """
 
@@ -81,6 +82,8 @@ class Custody:
         self._flushes: dict[int, asyncio.Task[None]] = {}
         self._turn = asyncio.Lock()
         self._assignment = 0
+        self._stored: dict[int, int] = {}
+        self.said: dict[int, int] = {}
         self._behind = False
         self._ticks = 0
         self._closing: set[asyncio.Future[None]] = set()
@@ -95,7 +98,22 @@ class Custody:
     @property
     def positions(self) -> dict[int, int]:
         """The next offset to be judged of each partition in hand."""
-        return {number: partition.position for number, partition in self._held.items()}
+        return {number: position for number, (position, _applied_ms) in self.progress.items()}
+
+    @property
+    def progress(self) -> dict[int, tuple[int, int]]:
+        """The same, and the broker's time stamp of the newest record judged, milliseconds; from any thread."""
+        return {number: (each.position, each.applied_ms) for number, each in list(self._held.items())}
+
+    @property
+    def stored(self) -> dict[int, int]:
+        """The position of each partition in hand that was written last; what came before it has been said."""
+        return dict(self._stored)
+
+    @property
+    def identity(self) -> str:
+        """Of the topic whose partitions are in hand."""
+        return str(self._identity)
 
     @property
     def remembered_s(self) -> int:
@@ -115,6 +133,7 @@ class Custody:
             await self._drop()
             self._assignment += 1
             self._identity = await self._identified()
+            self.said = {}
             self._outbox.recall.begin(str(self._identity))
             begin: dict[int, int | None] = {}
             for number in sorted(numbers):
@@ -158,11 +177,13 @@ class Custody:
                 partition = self._held.get(number)
                 if partition is None or not await self._informed(partition, rows.offsets[0]):
                     continue
-                outcomes = await partition.judge(rows)
+                for part, was_said in rows.parts(self.said.get(number, 0)):
+                    outcomes = await partition.judge(part)
+                    _count(partition, len(part.offsets), outcomes, was_said=was_said)
+                    failpoint.reached("judged")
+                    if not was_said:
+                        await self._outbox.put(partition, outcomes)
                 self._outbox.recall.keep(number, rows.offsets, rows.values, rows.blocks)
-                _count(partition, len(rows.offsets), sum(isinstance(one, SetAside) for one in outcomes))
-                failpoint.reached("judged")
-                await self._outbox.put(partition, outcomes)
                 if partition.dirty >= FLUSH_CARDS or partition.pending >= FLUSH_ROWS:
                     await self._begin_flush(partition)
             DETECTION_BATCH_SECONDS.observe(time.perf_counter() - began)
@@ -229,7 +250,7 @@ class Custody:
         logger.warning("letting go of all partitions: %s", error)
         self._assignment += 1  # nothing that is still on its way is judged
         self._end_flushes()  # they may wait for a broker that is away, and what they write would be worthless
-        held, self._held = self._held, {}
+        held, self._held, self._stored = self._held, {}, {}
         for partition in held.values():
             partition.released = True
             closing = asyncio.ensure_future(partition.state.close())
@@ -326,6 +347,8 @@ class Custody:
             await partition.state.flush(change)
             failpoint.reached("after-write")
             partition.written()
+            if self._held.get(partition.number) is partition:
+                self._stored[partition.number] = change.position
             DETECTION_FLUSH_SECONDS.observe(time.perf_counter() - began)
 
         task = self._flushes[partition.number] = asyncio.create_task(write())
@@ -357,13 +380,18 @@ class Custody:
 
     async def _drop(self) -> None:
         self._end_flushes()
-        held, self._held = self._held, {}
+        held, self._held, self._stored = self._held, {}, {}
         for partition in held.values():
             partition.released = True
             await partition.state.close()
 
 
-def _count(partition: Partition, rows: int, refused: int) -> None:
+def _count(partition: Partition, rows: int, outcomes: Sequence[Outcome], *, was_said: bool) -> None:
+    if was_said:
+        TRANSACTIONS.labels("read_back").inc(rows)
+        partition.counts.clear()
+        return
+    refused = sum(isinstance(one, SetAside) for one in outcomes)
     TRANSACTIONS.labels("judged").inc(rows - refused)
     if refused:
         TRANSACTIONS.labels("refused").inc(refused)

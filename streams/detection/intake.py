@@ -6,12 +6,16 @@ which has not waited for others.
 
 Where a partition has no stored position (a first start, or a Redis that lost its memory), it is read from the broker's
 time stamp on before which nothing can matter: the rules' memory, and the day that a payment may be ahead of its stamp.
-A broker that does not say where that is, or has nothing as new, is read from the beginning. (Known limit: after a feed
+A broker that does not say where that is, or has nothing as new, is read from the beginning. Up to where the group has
+noted that everything was said, that fills the memory and says nothing again: the position in Redis is the one that
+counts, and is noted with the group every second for this alone. (The embedded broker does not keep of which topic that
+is told, so there everything is said again, under the same ids.) (Known limit: after a feed
 that rested for days, payments settled late can lack what came before the rest.)
 """
 
 import asyncio
 import concurrent.futures
+import contextlib
 import logging
 import threading
 import time
@@ -23,9 +27,11 @@ import confluent_kafka
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, Message, TopicPartition
 from mode import Service
 
-from infra.metrics import DETECTION_LAG
+from infra.metrics import DETECTION_LAG, DETECTION_LAG_SECONDS, DETECTION_STILL_SECONDS
 from infra.settings import Settings
+from infra.telemetry import not_ready, ready
 from streams.detection.custody import Batch, Custody
+from streams.detection.lag import Lag, Lagging
 from streams.detection.partition import Rows
 from streams.detection.recall import blocks
 from streams.errors import StreamsError
@@ -40,6 +46,7 @@ BATCH: Final = 5_000
 _POLL_S: Final = 0.1
 _AGAIN_S: Final = 0.5
 _LAG_EVERY_S: Final = 2.0
+_NOTE_EVERY_S: Final = 1.0
 _ANSWER_S: Final = 5.0
 
 Answer = TypeVar("Answer")
@@ -65,7 +72,12 @@ class Intake(Service):
         self._running: asyncio.AbstractEventLoop | None = None
         self._assignment = 0
         self._joined = False
+        self._consumer: confluent_kafka.Consumer | None = None
+        self._lagging: dict[int, Lagging] = {}
+        self._stuck: list[int] = []
         self._lag_told = 0.0
+        self._noted_s = 0.0
+        self._noted: dict[int, int] = {}
 
     def join_anew(self) -> None:
         """Has every partition claimed anew: leaves the group and joins it again, unless that is under way already.
@@ -92,7 +104,9 @@ class Intake(Service):
             if not self._topics_are_there():
                 continue
             self._joined = False
-            consumer = confluent_kafka.Consumer(consumer_config(self._settings))
+            consumer = self._consumer = confluent_kafka.Consumer(
+                consumer_config(self._settings) | {"on_commit": self._noted_or_not}
+            )
             try:
                 consumer.subscribe(
                     [TRANSACTIONS], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
@@ -103,6 +117,7 @@ class Intake(Service):
                 logger.warning("reading begins anew: %s", error)
                 self._ending.wait(_AGAIN_S)
             finally:
+                self._consumer = None
                 leave(consumer, joined=self._joined)
                 del consumer  # its last reference
 
@@ -123,9 +138,26 @@ class Intake(Service):
                 self._notice(messages)
             if good:
                 self._wait_for(self._put(Batch(self._assignment, _by_partition(good))))
-        if time.monotonic() - self._lag_told > _LAG_EVERY_S:
-            self._lag_told = time.monotonic()
-            self._tell_lag(consumer)
+        if time.monotonic() - self._noted_s > _NOTE_EVERY_S:
+            self._noted_s = time.monotonic()
+            self._note(consumer)
+        self._tell_lag()
+
+    def _note(self, consumer: confluent_kafka.Consumer) -> None:
+        """Notes with the group up to where everything is said; too low a note costs repetitions, so nobody waits."""
+        stored = self._custody.stored
+        if stored and stored != self._noted:
+            self._noted = stored
+            said = [
+                TopicPartition(TRANSACTIONS, number, position, metadata=self._custody.identity)
+                for number, position in stored.items()
+            ]
+            with contextlib.suppress(KafkaException):
+                consumer.commit(offsets=said, asynchronous=True)
+
+    def _noted_or_not(self, error: KafkaError | None, said: list[TopicPartition]) -> None:
+        if error is not None or any(each.error is not None for each in said):
+            self._noted = {}  # the next time, then
 
     async def _put(self, batch: Batch) -> None:
         await self._custody.judging.wait()
@@ -162,6 +194,7 @@ class Intake(Service):
             return
         self._assignment, begin = taken
         unknown = [number for number, offset in begin.items() if offset is None]
+        self._custody.said = _said(consumer, unknown, self._custody.identity) if unknown else {}
         since = (
             _remembered(consumer, unknown, self._custody.now_ms - self._custody.remembered_s * 1000) if unknown else {}
         )
@@ -192,15 +225,50 @@ class Intake(Service):
             try:
                 return future.result(0.1)
             except concurrent.futures.TimeoutError:
+                self._tell_lag()
                 if self._ending.is_set() and not to_the_end:
                     future.cancel()
                     return None
 
-    def _tell_lag(self, consumer: confluent_kafka.Consumer) -> None:
-        for number, position in self._custody.positions.items():
-            _low, high = consumer.get_watermark_offsets(TopicPartition(TRANSACTIONS, number), cached=True)
-            if high >= 0:
-                DETECTION_LAG.labels(str(number)).set(max(0, high - position))
+    def _tell_lag(self) -> None:
+        """Now and then, from wherever the thread is: who waits for the judging is who sees that it stands still."""
+        now_s = time.monotonic()
+        if now_s - self._lag_told < _LAG_EVERY_S or self._consumer is None:
+            return
+        self._lag_told = now_s
+        progress, stuck = self._custody.progress, []
+        for number in self._lagging.keys() - progress.keys():
+            del self._lagging[number]
+            _tell(number, Lag(0, 0.0, 0.0))  # another worker tells of it
+        for number, (position, applied_ms) in progress.items():
+            _low, end = self._consumer.get_watermark_offsets(TopicPartition(TRANSACTIONS, number), cached=True)
+            if end >= 0:
+                lag = self._lagging.setdefault(number, Lagging(now_s)).look(
+                    position=position,
+                    end=end,
+                    applied_ms=applied_ms,
+                    now_ms=self._custody.now_ms,
+                    now_s=now_s,
+                )
+                _tell(number, lag)
+                if lag.stuck:
+                    stuck.append(number)
+        self._complain(stuck)
+
+    def _complain(self, stuck: list[int]) -> None:
+        if stuck and not self._stuck:
+            logger.error("nothing is judged of partitions %s, although records wait there", stuck)
+            not_ready()
+        elif self._stuck and not stuck:
+            logger.warning("partitions %s are judged again", self._stuck)
+            ready()
+        self._stuck = stuck
+
+
+def _tell(number: int, lag: Lag) -> None:
+    DETECTION_LAG.labels(str(number)).set(lag.records)
+    DETECTION_LAG_SECONDS.labels(str(number)).set(lag.behind_s)
+    DETECTION_STILL_SECONDS.labels(str(number)).set(lag.still_s)
 
 
 def consumer_config(settings: Settings) -> dict[str, Any]:
@@ -241,6 +309,16 @@ def _remembered(consumer: confluent_kafka.Consumer, numbers: Sequence[int], sinc
     except KafkaException as error:
         logger.warning("the broker does not say where the last days begin, reading from the beginning: %s", error)
     return found
+
+
+def _said(consumer: confluent_kafka.Consumer, numbers: Sequence[int], identity: str) -> dict[int, int]:
+    """Up to where everything is said, as far as the group has noted it of this very topic."""
+    try:
+        noted = consumer.committed([TopicPartition(TRANSACTIONS, number) for number in numbers], timeout=_ANSWER_S)
+    except KafkaException as error:
+        logger.warning("the broker does not say what has been said, it may be said again: %s", error)
+        return {}
+    return {each.partition: each.offset for each in noted if each.metadata == identity and each.error is None}
 
 
 def _by_partition(messages: Iterable[Message]) -> list[tuple[int, Rows]]:

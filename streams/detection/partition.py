@@ -1,6 +1,7 @@
 """One partition in hand: its cards' memories in the process, and the judging of its records in their order."""
 
 import logging
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple, TypeAlias
@@ -39,6 +40,15 @@ class Rows(NamedTuple):
     stamps_ms: Sequence[int]
     values: Sequence[bytes]
     blocks: Sequence[Block] = ()
+
+    def parts(self, said: int) -> list[tuple["Rows", bool]]:
+        """Those before this offset, of which everything has been said already, and the others."""
+        at = bisect_left(self.offsets, said)
+        if at == 0:
+            return [(self, False)]
+        before = Rows(self.offsets[:at], self.stamps_ms[:at], self.values[:at])
+        after = Rows(self.offsets[at:], self.stamps_ms[at:], self.values[at:])
+        return [(before, True), (after, False)] if after.offsets else [(before, True)]
 
 
 class Found(NamedTuple):

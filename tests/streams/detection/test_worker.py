@@ -237,3 +237,20 @@ async def test_under_a_new_topic_identity_what_stands_is_said_again_and_the_gap_
     assert [gap.partition for gap in await gaps(stage.redis_url or "")] == [0, 1]
     bank.send([payment("n0", "paris2", PARIS, 14), *journeys("after", 2)])
     until(lambda: suspects(bank) >= expected("after", 2) | {"n0-paris2"}, "the new topic is judged from its beginning")
+
+
+@pytest.mark.faults
+def test_a_worker_whose_partitions_stand_still_says_that_it_is_not_ready_and_is_again_when_they_move(
+    ground: EmbeddedServers, stage: Settings, bank: Bank, start: Callable[[], Worker]
+) -> None:
+    worker = start()
+    bank.send(journeys("s", 5))
+    until(lambda: worker.ready and judged(stage) == 10, "all are judged")
+    store = ground.pid("redis") or 0
+    os.kill(store, signal.SIGSTOP)
+    for number in range(8):  # more than may be judged while nothing can be stored
+        bank.send([payment(f"m{each % 700}", f"{number}-{each}", PHNOM_PENH, each / 100) for each in range(12_000)])
+    until(lambda: not worker.ready, "it is seen that nothing moves")
+    os.kill(store, signal.SIGCONT)
+    until(lambda: judged(stage) == 96_010, "everything is judged", 240)
+    until(lambda: worker.ready, "it is ready again")
