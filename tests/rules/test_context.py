@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.context import MOST_NAMED, merged
+from rules.context import MOST_NAMED, Said, merged
 from rules.layout import NOTHING, pack, unpack
-from rules.memory import Context, QuietPair
+from rules.memory import Context, Entry, Memory, QuietPair
 from rules.ruleset import LIVE
 from rules.watch import NEVER, Watch
 from tests.rules.payments import CARD, TEN, Partition, hours, minutes, payment
@@ -38,6 +38,15 @@ def test_the_same_word_again_changes_nothing() -> None:
     assert partition.say(confirmed=["b-paris"]) == []
     assert partition.memories[CARD] == before
     assert partition.watch.apply(before, Context(version=1, struck_out=("a-pnh",))) == (before, ())
+
+
+def test_a_way_that_was_given_as_quiet_is_not_drawn_again() -> None:
+    given = QuietPair(115_000_000, 1_049_000_000, 488_000_000, 23_000_000, 0)
+    context = Context(version=1, confirmed=("b-paris",), quiet={"b-paris": given})
+    said = Said(Memory(context=context), {}, LIVE)
+    before, confirmed = (Entry(0, name, 2, 0, 0, 0, 1, b"", 0) for name in ("a-pnh", "b-paris"))
+    said.jump(before, confirmed)
+    assert said.jumps == {}
 
 
 def test_a_word_on_an_unknown_transaction_changes_nothing_that_stands() -> None:
