@@ -91,10 +91,10 @@ def command_of(action: str, asked: Asked, operator: str, state: CaseState) -> Co
 
 
 def _said(action: str, asked: Asked, operator: str, state: CaseState) -> Command:
-    """What was said of payments: the suspects that were hers or not, or the believed ones that were not."""
+    """What was said of payments: whose the suspects were, or that believed ones were somebody else's."""
     if action == "strike-out":
         if not asked.transactions:
-            raise _invalid("transactions", "the believed payments that were not hers")
+            raise _invalid("transactions", "the believed payments that the customer did not make")
         return StrikeOut(transactions=asked.transactions, operator=operator)
     chosen = _transactions(asked, state)
     if action == "confirm":

@@ -1,5 +1,6 @@
 """What was said of a card's payments goes from the history to `card-context`, whole, on real servers."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,8 @@ async def test_confirmed_and_struck_out_payments_are_told_with_the_way_that_beco
     await cases.receive_alert(alert(2, card_id=card, evidence=both))
     await say(cases, case_id, c.TakeTask(operator="dara"))
     sure = c.ConfirmPayments(transactions=["paris-2"], by="operator", operator="dara")
-    with RoleProcess("casework", settings, tmp_path / "log"):
+    patient = settings.model_copy(update={"hand_over_after": timedelta(hours=1)})  # or the task returns meanwhile
+    with RoleProcess("casework", patient, tmp_path / "log"):
         await say(cases, case_id, sure)
         (first, *_) = written(settings, card, await position(history, "case.payments-confirmed"))
         assert (first.confirmed, first.struck_out) == (("paris-2",), ())

@@ -31,6 +31,11 @@ class Care:
         self.settled = asyncio.Event()
         self.judging = asyncio.Event()
         self.positions: dict[int, int] = {}
+        self.stored: dict[int, int] = {}
+        self.progress: dict[int, Any] = {}
+        self.said: dict[int, int] = {}
+        self.identity = ""
+        self.remembered_s = 0
         self.now_ms = 0
 
     async def take(self, numbers: Iterable[int]) -> tuple[int, dict[int, int | None]]:

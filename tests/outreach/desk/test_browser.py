@@ -52,6 +52,7 @@ async def signed_in(context: BrowserContext, address: str, name: str = "dara") -
     page = await context.new_page()
     context.on("weberror", lambda error: pytest.fail(f"the page threw {error.error}"))
     await page.goto(f"{address}/sign-in")
+    await page.locator("input[name=name]:focus").wait_for()
     await page.keyboard.type(name)
     await page.keyboard.press("Tab")
     await page.keyboard.type(PASSWORD)
