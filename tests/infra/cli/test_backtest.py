@@ -14,7 +14,7 @@ from rules.backtest.judging import scaled
 from rules.ruleset import LIVE
 from rules.simulate.simulation import Plan
 
-PLAN = Plan(cards=3_000, days=6, seed=5)
+PLAN = Plan(cards=1_200, days=5, seed=5)
 
 
 @pytest.fixture(scope="module")
