@@ -44,7 +44,7 @@ def settled(words: list[str], tmp_path: Path) -> list[str]:
     """The words with files that exist where the page names a file."""
     found = []
     for word in words:
-        if re.fullmatch(r"\S+\.(ndjson|csv|jsonl)|FILE", word):
+        if re.fullmatch(r"\S+\.(ndjson|csv|jsonl|parquet)|FILE", word):
             (tmp_path / word).touch()
             found.append(str(tmp_path / word))
         else:
