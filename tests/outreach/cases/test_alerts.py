@@ -270,3 +270,10 @@ def test_a_believed_payment_is_struck_out_once_by_whoever_holds_the_task() -> No
     assert struck == e.SightingsStruckOut(transactions=["phnom-penh"], operator="vanna")
     assert story.when(c.StrikeOut(transactions=["phnom-penh"], operator="vanna")) == []
     assert story.state.struck_out == ("phnom-penh",)
+
+
+def test_withdrawn_after_the_end_it_is_recorded_and_nothing_follows() -> None:
+    story = Story(received()).taken()
+    story.when(c.ConfirmPayments(transactions=["paris-1"], by="operator", operator="dara"))
+    assert story.state.resolution == "genuine"
+    assert names(story.when(c.WithdrawAlert(alert=alert(status="withdrawn")))) == ["case.alert-withdrawn"]
