@@ -13,10 +13,9 @@ from time import monotonic
 from typing import Final, NamedTuple
 
 import polars as pl
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from infra.cli.backtest_rows import History, card_of, jobs_of, partition_lines, partition_of, partitions_of, split
+from infra.cli.screen import progress_bar
 from rules.backtest.judging import LIVE, Part, judge_factors, judge_partition
 from rules.backtest.mistakes import explain, worst
 from rules.backtest.outcome import Outcome, is_true, outcome
@@ -62,7 +61,7 @@ def run(asked: Asked, *, processes: int, quiet: bool) -> Outcome:
     room = Path(mkdtemp(prefix="ringback-backtest-"))
     try:
         with (
-            _progress(quiet=quiet) as progress,
+            progress_bar(quiet=quiet) as progress,
             ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_settle) as pool,
         ):
             jobs, partitions = jobs_of(asked.history, processes), partitions_of(asked.history)
@@ -175,14 +174,3 @@ def _circumstances(labels: Path | None, names: set[str]) -> dict[str, str]:
     wanted = pl.scan_csv(labels, infer_schema=False).filter(pl.col("transaction_id").is_in(list(names)))
     frame = wanted.select("transaction_id", "truth").head(_MOST_LABELS).collect()
     return dict(frame.iter_rows())
-
-
-def _progress(*, quiet: bool) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        disable=quiet,
-    )

@@ -12,12 +12,11 @@ from zoneinfo import ZoneInfo
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from infra.cli.connected import connected_settings
 from infra.cli.keys import with_keys
-from infra.cli.screen import harmless
+from infra.cli.screen import harmless, progress_bar
 from infra.cli.zone import Zone
 from infra.clock import utc_now
 from infra.settings import Settings
@@ -92,7 +91,7 @@ async def _replay(
     rows = read_file(file, allow_card_numbers=settings.allow_card_numbers, zone=zone)
     total = await asyncio.to_thread(_count_lines, file)
     begun_s = monotonic()
-    with _progress(quiet=quiet) as progress:
+    with progress_bar(quiet=quiet) as progress:
         bar = progress.add_task("rows", total=total)
 
         def waiting(why: str, pause_s: float) -> None:
@@ -139,17 +138,6 @@ def _batches(rows: Iterator[FileRow], size: int) -> Iterator[list[FileRow]]:
 def _count_lines(file: Path) -> int:
     with file.open("rb") as lines:
         return sum(1 for line in lines if line.strip())
-
-
-def _progress(*, quiet: bool) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        disable=quiet,
-    )
 
 
 def _tell(console: Console, outcome: dict[str, Any]) -> None:

@@ -24,8 +24,9 @@ import numpy as np
 import polars as pl
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
 
+from infra.cli.screen import progress_bar
 from rules.simulate.rows import frame_of, labels_of
 from rules.simulate.simulation import START, CaseTruth, Plan, simulate_block
 
@@ -114,7 +115,7 @@ def write(plan: Plan, file: Path, *, processes: int, quiet: bool) -> Made:
     """
     room = Path(mkdtemp(prefix=f".{file.name}.", dir=file.parent))
     try:
-        with _progress(quiet=quiet) as progress, _workers(processes) as pool:
+        with progress_bar(quiet=quiet) as progress, _workers(processes) as pool:
             bar = progress.add_task("people", total=plan.blocks)
             counts, fraudulent = [], 0
             cases: list[CaseTruth] = []
@@ -228,14 +229,3 @@ def _workers(processes: int) -> Iterator[ProcessPoolExecutor]:
             os.environ.pop("POLARS_MAX_THREADS", None)
         else:
             os.environ["POLARS_MAX_THREADS"] = before
-
-
-def _progress(*, quiet: bool) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        disable=quiet,
-    )
