@@ -130,6 +130,14 @@ READ_MODEL_LAG = Gauge(
     multiprocess_mode="livemostrecent",
 )
 
+READ_MODEL_TO_BUILD = Gauge(
+    "ringback_read_model_to_build_events",
+    "Events that a version of a read model, built beside the one that serves, has still to apply; 0: none is built.",
+    ["read_model"],
+    registry=REGISTRY,
+    multiprocess_mode="livemostrecent",
+)
+
 # --- outreach -------------------------------------------------------------------------------------------------------
 
 CASES_OPENED = Counter("ringback_cases_opened_total", "Cases opened.", registry=REGISTRY)

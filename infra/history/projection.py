@@ -1,63 +1,40 @@
-"""Read models: tables in the schema ``views`` that are derived from the history and can always be derived again.
+"""Keeping read models up with the history.
 
 A projection's rows and its checkpoint change in one transaction, so each event is applied exactly once. One process
-runs them at a time; another takes over when it ends.
+runs them at a time; another takes over when it ends. A version that is newer than the one that serves is built beside
+it (building.py), whoever leads.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import Sequence
 
 import structlog
-from psycopg import sql
 
+from infra.history.building import rebuild, upgrade
 from infra.history.cancellation import Cancellation, end
 from infra.history.errors import CheckpointMoved, HistoryError, Unavailable
-from infra.history.event import Event, Recorded
 from infra.history.leadership import Leadership, leading
-from infra.history.store import Connection, History
+from infra.history.read_model import NewerServes, Progress, Projection, applied, begin, checkpoint, serving
+from infra.history.store import History
 from infra.metrics import READ_MODEL_LAG
+
+__all__ = [
+    "NewerServes",
+    "Progress",
+    "Projection",
+    "ProjectionRunner",
+    "applied",
+    "catch_up",
+    "prepare",
+    "rebuild",
+    "step",
+]
 
 _BATCH = 500
 _RETRY_S = 1.0
 _RETRY_AT_MOST_S = 30.0
 
 log = structlog.get_logger(__name__)
-
-Progress = Callable[[int, int], None]
-"""Told the position that is applied, and the one to reach."""
-
-
-@runtime_checkable
-class Projection(Protocol):
-    """How events become rows.
-
-    Attributes:
-        name: stable; the checkpoint is kept under it.
-        version: raised whenever ``ddl`` or ``apply`` changes: the rows are then derived again from the first event.
-        ddl: makes the tables (several statements, no parameters).
-        tables: their names, with or without the schema ``views``.
-    """
-
-    @property
-    def name(self) -> str: ...  # noqa: D102 -- described above, as the next three
-    @property
-    def version(self) -> int: ...  # noqa: D102
-    @property
-    def ddl(self) -> str: ...  # noqa: D102
-    @property
-    def tables(self) -> tuple[str, ...]: ...  # noqa: D102
-
-    async def apply(self, conn: Connection, recorded: Recorded[Event], /) -> None:
-        """Changes the rows for one event, and nothing else: no clock, no other source."""
-        ...
-
-
-async def applied(conn: Connection, name: str) -> int:
-    """The position up to which the projection of that name has come; 0 where it has not begun."""
-    cursor = await conn.execute("SELECT position FROM views.checkpoints WHERE name = %s", (name,))
-    row = await cursor.fetchone()
-    return int(row[0]) if row else 0
 
 
 class ProjectionRunner:
@@ -73,8 +50,19 @@ class ProjectionRunner:
     async def run(self) -> None:
         """Waits for the leadership, then applies events as they come, until it is cancelled.
 
-        A projection that fails is logged and tried again, ever more rarely; the others go on.
+        A projection that fails is logged and tried again, ever more rarely; the others go on. Where an older version
+        serves, this one is built at once, though another process leads and keeps the older one up meanwhile.
         """
+        upgrades = [
+            asyncio.create_task(self._upgrade(projection), name=f"build-{projection.name}")
+            for projection in self._projections
+        ]
+        try:
+            await self._lead()
+        finally:
+            await end(*upgrades)
+
+    async def _lead(self) -> None:
         name = "projections." + ",".join(sorted(projection.name for projection in self._projections))
         while True:
             try:
@@ -83,6 +71,23 @@ class ProjectionRunner:
             except Unavailable as away:
                 log.warning("projections wait for PostgreSQL", error=type(away).__name__)
             await asyncio.sleep(_RETRY_S)
+
+    async def _upgrade(self, projection: Projection) -> None:
+        cancellation = Cancellation()
+        while True:
+            try:
+                version, _ = await serving(self._history, projection)
+                if not 0 < version < projection.version:
+                    return
+                log.info(
+                    "read model is built beside", read_model=projection.name, serves=version, built=projection.version
+                )
+                await upgrade(self._history, projection)
+                log.info("read model has taken over", read_model=projection.name, version=projection.version)
+            except Exception as error:  # noqa: BLE001 -- as below: logged without its message, and tried again
+                cancellation.check()
+                log.error("read model cannot be built", read_model=projection.name, error=type(error).__name__)  # noqa: TRY400
+                await asyncio.sleep(_RETRY_AT_MOST_S)
 
     async def _all(self, leadership: Leadership) -> None:
         """Keeps all up until the first one fails; raises what it raised."""
@@ -128,8 +133,14 @@ class ProjectionRunner:
                 log.error(  # noqa: TRY400
                     "projection failed", projection=projection.name, error=type(error).__name__, retry_s=retry_s
                 )
+                await self._tell_lag(projection)
                 await asyncio.sleep(retry_s)
                 retry_s = min(retry_s * 2, _RETRY_AT_MOST_S)
+
+    async def _tell_lag(self, projection: Projection) -> None:
+        """How far a read model that stands still is behind."""
+        _, position = await serving(self._history, projection)
+        READ_MODEL_LAG.labels(projection.name).set((await self._history.head()).position - position)
 
 
 async def catch_up(history: History, projections: Sequence[Projection]) -> int:
@@ -147,19 +158,24 @@ async def catch_up(history: History, projections: Sequence[Projection]) -> int:
 
 
 async def prepare(history: History, projection: Projection) -> int:
-    """Makes the tables if they are missing or of another version (then empty again); returns the checkpoint."""
-    async with history.transaction() as conn:
-        # Two processes may come here at once, each for the first time.
-        await conn.execute("INSERT INTO views.checkpoints VALUES (%s, 0, 0) ON CONFLICT DO NOTHING", (projection.name,))
-        version, position = await _checkpoint(conn, projection)
+    """Makes the tables where there are none, and builds them beside where an older version serves.
+
+    Returns:
+        the checkpoint of what serves then.
+
+    Raises:
+        NewerServes: a newer version serves, and stays.
+        Unavailable: retryable.
+    """
+    while True:
+        version, position = await begin(history, projection)
         if version == projection.version:
             return position
-        await _make_tables(conn, projection)
-        await conn.execute(
-            "UPDATE views.checkpoints SET version = %s, position = 0 WHERE name = %s",
-            (projection.version, projection.name),
-        )
-        return 0
+        if version > projection.version:
+            raise NewerServes(
+                f"version {version} of the read model {projection.name} serves; this is {projection.version}"
+            )
+        await upgrade(history, projection)
 
 
 async def step(history: History, projection: Projection, position: int) -> int:
@@ -172,7 +188,7 @@ async def step(history: History, projection: Projection, position: int) -> int:
     if not batch:
         return position
     async with history.transaction() as conn:
-        if await _checkpoint(conn, projection) != (projection.version, position):
+        if await checkpoint(conn, projection) != (projection.version, position):
             raise CheckpointMoved(f"the projection {projection.name} was moved from {position} by another")
         for recorded in batch:
             await projection.apply(conn, recorded)
@@ -180,49 +196,3 @@ async def step(history: History, projection: Projection, position: int) -> int:
             "UPDATE views.checkpoints SET position = %s WHERE name = %s", (batch[-1].position, projection.name)
         )
     return batch[-1].position
-
-
-async def rebuild(history: History, projection: Projection, progress: Progress | None = None) -> int:
-    """Derives a projection's rows again from the first event; readers see the old rows until it is done.
-
-    A running :class:`ProjectionRunner` waits meanwhile, and goes on after it.
-
-    Returns:
-        the position that the rows are of.
-    """
-    await prepare(history, projection)
-    head = (await history.head()).position
-    position = 0
-    async with history.transaction() as conn:
-        await _checkpoint(conn, projection)  # held until the end: nobody else applies anything
-        for table in projection.tables:
-            await conn.execute(sql.SQL("DELETE FROM {}").format(_identifier(table)))
-        while position < head:
-            for recorded in await history.read(after=position, limit=min(_BATCH, head - position)):
-                await projection.apply(conn, recorded)
-                position = recorded.position
-            if progress is not None:
-                progress(position, head)
-        await conn.execute("UPDATE views.checkpoints SET position = %s WHERE name = %s", (position, projection.name))
-    return position
-
-
-async def _checkpoint(conn: Connection, projection: Projection) -> tuple[int, int]:
-    """(version, position), locked until the transaction ends."""
-    cursor = await conn.execute(
-        "SELECT version, position FROM views.checkpoints WHERE name = %s FOR UPDATE", (projection.name,)
-    )
-    row = await cursor.fetchone()
-    if row is None:
-        raise CheckpointMoved(f"the projection {projection.name} has no checkpoint any more")
-    return row[0], row[1]
-
-
-async def _make_tables(conn: Connection, projection: Projection) -> None:
-    for table in projection.tables:
-        await conn.execute(sql.SQL("DROP TABLE IF EXISTS {} CASCADE").format(_identifier(table)))
-    await conn.execute(projection.ddl.encode())
-
-
-def _identifier(table: str) -> sql.Identifier:
-    return sql.Identifier("views", table.removeprefix("views."))

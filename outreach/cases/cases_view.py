@@ -36,14 +36,14 @@ class CaseList:
     version: int = 2
     tables: tuple[str, ...] = ("cases",)
     ddl: str = """
-    CREATE TABLE views.cases (
+    CREATE TABLE cases (
         case_id text PRIMARY KEY, case_code text NOT NULL, customer_id text NOT NULL, card_id text NOT NULL,
         severity text NOT NULL DEFAULT '', resolution text NOT NULL DEFAULT '', opened_at timestamptz NOT NULL,
         resolved_at timestamptz
     );
-    CREATE INDEX cases_by_code ON views.cases (case_code);
-    CREATE INDEX cases_by_customer ON views.cases (customer_id, opened_at);
-    CREATE INDEX cases_by_opening ON views.cases (opened_at);
+    CREATE INDEX cases_by_code ON cases (case_code);
+    CREATE INDEX cases_by_customer ON cases (customer_id, opened_at);
+    CREATE INDEX cases_by_opening ON cases (opened_at);
     """
 
     async def apply(self, conn: AsyncConnection[Any], recorded: Recorded[Event]) -> None:
@@ -52,25 +52,25 @@ class CaseList:
         match recorded.event:
             case e.CaseOpened() as opened:
                 await conn.execute(
-                    "INSERT INTO views.cases (case_id, case_code, customer_id, card_id, opened_at)"
+                    "INSERT INTO cases (case_id, case_code, customer_id, card_id, opened_at)"
                     " VALUES (%s, %s, %s, %s, %s)",
                     (case_id, opened.case_code, opened.customer_id, opened.card_id, recorded.occurred_at),
                 )
             case e.OwnerFound(customer_id=customer_id):
-                await conn.execute("UPDATE views.cases SET customer_id = %s WHERE case_id = %s", (customer_id, case_id))
+                await conn.execute("UPDATE cases SET customer_id = %s WHERE case_id = %s", (customer_id, case_id))
             case e.AlertJoined(severity=severity):
                 await conn.execute(
-                    "UPDATE views.cases SET severity = %s WHERE case_id = %s AND severity = ''", (severity, case_id)
+                    "UPDATE cases SET severity = %s WHERE case_id = %s AND severity = ''", (severity, case_id)
                 )
             case e.SeverityRaised(severity=severity):
-                await conn.execute("UPDATE views.cases SET severity = %s WHERE case_id = %s", (severity, case_id))
+                await conn.execute("UPDATE cases SET severity = %s WHERE case_id = %s", (severity, case_id))
             case e.CaseReopened():
                 await conn.execute(
-                    "UPDATE views.cases SET resolution = '', resolved_at = NULL WHERE case_id = %s", (case_id,)
+                    "UPDATE cases SET resolution = '', resolved_at = NULL WHERE case_id = %s", (case_id,)
                 )
             case e.CaseResolved(resolution=resolution):
                 await conn.execute(
-                    "UPDATE views.cases SET resolution = %s, resolved_at = %s WHERE case_id = %s",
+                    "UPDATE cases SET resolution = %s, resolved_at = %s WHERE case_id = %s",
                     (resolution, recorded.occurred_at, case_id),
                 )
             case _:

@@ -36,15 +36,15 @@ class Contacts:
     version: int = 1
     tables: tuple[str, ...] = ("contacts", "contacts_cases")
     ddl: str = """
-    CREATE TABLE views.contacts (
+    CREATE TABLE contacts (
         contact_id text PRIMARY KEY, case_id text NOT NULL, channel text NOT NULL, purpose text NOT NULL,
         provider_id text NOT NULL DEFAULT '', status text NOT NULL, intended_at timestamptz NOT NULL,
         position bigint NOT NULL
     );
-    CREATE INDEX contacts_by_provider_id ON views.contacts (provider_id) WHERE provider_id <> '';
-    CREATE INDEX contacts_by_case ON views.contacts (case_id);
-    CREATE TABLE views.contacts_cases (case_id text PRIMARY KEY, case_code text NOT NULL, customer_id text NOT NULL);
-    CREATE INDEX contacts_cases_by_customer ON views.contacts_cases (customer_id);
+    CREATE INDEX contacts_by_provider_id ON contacts (provider_id) WHERE provider_id <> '';
+    CREATE INDEX contacts_by_case ON contacts (case_id);
+    CREATE TABLE contacts_cases (case_id text PRIMARY KEY, case_code text NOT NULL, customer_id text NOT NULL);
+    CREATE INDEX contacts_cases_by_customer ON contacts_cases (customer_id);
     """
 
     async def apply(self, conn: AsyncConnection[Any], recorded: Recorded[Event]) -> None:
@@ -53,16 +53,16 @@ class Contacts:
         match recorded.event:
             case e.CaseOpened() as opened:
                 await conn.execute(
-                    "INSERT INTO views.contacts_cases VALUES (%s, %s, %s)",
+                    "INSERT INTO contacts_cases VALUES (%s, %s, %s)",
                     (case_id, opened.case_code, opened.customer_id),
                 )
             case e.OwnerFound(customer_id=customer_id):
                 await conn.execute(
-                    "UPDATE views.contacts_cases SET customer_id = %s WHERE case_id = %s", (customer_id, case_id)
+                    "UPDATE contacts_cases SET customer_id = %s WHERE case_id = %s", (customer_id, case_id)
                 )
             case e.ContactIntended() as intended:
                 await conn.execute(
-                    "INSERT INTO views.contacts (contact_id, case_id, channel, purpose, status, intended_at, position)"
+                    "INSERT INTO contacts (contact_id, case_id, channel, purpose, status, intended_at, position)"
                     " VALUES (%s, %s, %s, %s, 'intended', %s, %s) ON CONFLICT (contact_id) DO UPDATE"
                     " SET status = 'intended', intended_at = excluded.intended_at, position = excluded.position",
                     (
@@ -76,7 +76,7 @@ class Contacts:
                 )
             case e.ContactAccepted() as accepted:
                 await conn.execute(
-                    "UPDATE views.contacts SET status = 'accepted', provider_id = %s WHERE contact_id = %s",
+                    "UPDATE contacts SET status = 'accepted', provider_id = %s WHERE contact_id = %s",
                     (accepted.provider_id, accepted.contact_id),
                 )
             case e.ContactUnknown(contact_id=named):
@@ -93,7 +93,7 @@ class Contacts:
 
 async def _set_status(conn: AsyncConnection[Any], contact_id: str, status: str) -> None:
     await conn.execute(
-        "UPDATE views.contacts SET status = %s WHERE contact_id = %s AND status <> 'delivered'", (status, contact_id)
+        "UPDATE contacts SET status = %s WHERE contact_id = %s AND status <> 'delivered'", (status, contact_id)
     )
 
 

@@ -65,13 +65,13 @@ class Due:
     version: int = 1
     tables: tuple[str, ...] = ("due",)
     ddl: str = """
-    CREATE TABLE views.due (
+    CREATE TABLE due (
         kind text NOT NULL, subject_id text NOT NULL, case_id text NOT NULL, operator text NOT NULL DEFAULT '',
         since timestamptz, position bigint NOT NULL, over boolean NOT NULL DEFAULT false,
         PRIMARY KEY (kind, subject_id)
     );
-    CREATE INDEX due_by_since ON views.due (kind, since) WHERE NOT over;
-    CREATE INDEX due_by_case ON views.due (case_id) WHERE NOT over;
+    CREATE INDEX due_by_since ON due (kind, since) WHERE NOT over;
+    CREATE INDEX due_by_case ON due (case_id) WHERE NOT over;
     """
 
     async def apply(self, conn: AsyncConnection[Any], recorded: Recorded[Event]) -> None:
@@ -140,7 +140,7 @@ class _Waits:
     async def begin(self, kind: DueKind, subject_id: str, *, operator: str = "") -> None:
         """Waits from now on, whatever was before."""
         await self._conn.execute(
-            "INSERT INTO views.due (kind, subject_id, case_id, operator, since, position) VALUES (%s,%s,%s,%s,%s,%s)"
+            "INSERT INTO due (kind, subject_id, case_id, operator, since, position) VALUES (%s,%s,%s,%s,%s,%s)"
             " ON CONFLICT (kind, subject_id) DO UPDATE SET since = excluded.since, position = excluded.position,"
             " operator = excluded.operator, over = false",
             (kind.value, subject_id, self._case_id, operator, self._at, self._position),
@@ -157,7 +157,7 @@ class _Waits:
     async def start_foreseen(self, kind: DueKind, subject_id: str) -> None:
         """Waits from now on for what was foreseen, unless it is over."""
         await self._conn.execute(
-            "UPDATE views.due SET since = %s, position = %s"
+            "UPDATE due SET since = %s, position = %s"
             " WHERE kind = %s AND subject_id = %s AND since IS NULL AND NOT over",
             (self._at, self._position, kind.value, subject_id),
         )
@@ -165,7 +165,7 @@ class _Waits:
     async def end(self, kind: DueKind, subject_id: str) -> None:
         """Waits no more, and not later either unless it begins anew."""
         await self._conn.execute(
-            "INSERT INTO views.due (kind, subject_id, case_id, position, over) VALUES (%s, %s, %s, %s, true)"
+            "INSERT INTO due (kind, subject_id, case_id, position, over) VALUES (%s, %s, %s, %s, true)"
             " ON CONFLICT (kind, subject_id) DO UPDATE SET over = true",
             (kind.value, subject_id, self._case_id, self._position),
         )
@@ -173,7 +173,7 @@ class _Waits:
     async def end_of_case(self, kind: DueKind) -> None:
         """Waits no more for anything of the kind in the case."""
         await self._conn.execute(
-            "UPDATE views.due SET over = true WHERE kind = %s AND case_id = %s AND NOT over",
+            "UPDATE due SET over = true WHERE kind = %s AND case_id = %s AND NOT over",
             (kind.value, self._case_id),
         )
 
@@ -181,13 +181,13 @@ class _Waits:
         """Whatever the operator does on the case is a sign of life."""
         if self._actor.startswith("operator:"):
             await self._conn.execute(
-                "UPDATE views.due SET since = %s WHERE kind = %s AND case_id = %s AND operator = %s AND NOT over",
+                "UPDATE due SET since = %s WHERE kind = %s AND case_id = %s AND operator = %s AND NOT over",
                 (self._at, DueKind.HAND_OVER.value, self._case_id, self._actor.removeprefix("operator:")),
             )
 
     async def _insert(self, kind: DueKind, subject_id: str, *, since: datetime | None, over: bool) -> None:
         await self._conn.execute(
-            "INSERT INTO views.due (kind, subject_id, case_id, since, position, over) VALUES (%s, %s, %s, %s, %s, %s)"
+            "INSERT INTO due (kind, subject_id, case_id, since, position, over) VALUES (%s, %s, %s, %s, %s, %s)"
             " ON CONFLICT (kind, subject_id) DO NOTHING",
             (kind.value, subject_id, self._case_id, since, self._position, over),
         )

@@ -43,14 +43,14 @@ class Queue:
     version: int = 1
     tables: tuple[str, ...] = ("queue", "queue_cases", "queue_languages")
     ddl: str = """
-    CREATE TABLE views.queue (
+    CREATE TABLE queue (
         task_id text PRIMARY KEY, case_id text NOT NULL, reason text NOT NULL, front boolean NOT NULL,
         created_at timestamptz NOT NULL, taken_by text NOT NULL DEFAULT '', taken_at timestamptz
     );
-    CREATE TABLE views.queue_cases (
+    CREATE TABLE queue_cases (
         case_id text PRIMARY KEY, case_code text NOT NULL, customer_id text NOT NULL, severity text NOT NULL DEFAULT ''
     );
-    CREATE TABLE views.queue_languages (customer_id text PRIMARY KEY, language text NOT NULL);
+    CREATE TABLE queue_languages (customer_id text PRIMARY KEY, language text NOT NULL);
     """
 
     async def apply(self, conn: AsyncConnection[Any], recorded: Recorded[Event]) -> None:
@@ -59,26 +59,24 @@ class Queue:
         match recorded.event:
             case CustomerRecorded(customer_id=customer_id, language=language):
                 await conn.execute(
-                    "INSERT INTO views.queue_languages VALUES (%s, %s)"
+                    "INSERT INTO queue_languages VALUES (%s, %s)"
                     " ON CONFLICT (customer_id) DO UPDATE SET language = excluded.language",
                     (customer_id, language),
                 )
             case e.CaseOpened() as opened:
                 await conn.execute(
-                    "INSERT INTO views.queue_cases (case_id, case_code, customer_id) VALUES (%s, %s, %s)",
+                    "INSERT INTO queue_cases (case_id, case_code, customer_id) VALUES (%s, %s, %s)",
                     (case_id, opened.case_code, opened.customer_id),
                 )
             case e.OwnerFound(customer_id=customer_id):
-                await conn.execute(
-                    "UPDATE views.queue_cases SET customer_id = %s WHERE case_id = %s", (customer_id, case_id)
-                )
+                await conn.execute("UPDATE queue_cases SET customer_id = %s WHERE case_id = %s", (customer_id, case_id))
             case e.AlertJoined(severity=severity):
                 await conn.execute(
-                    "UPDATE views.queue_cases SET severity = %s WHERE case_id = %s AND severity = ''",
+                    "UPDATE queue_cases SET severity = %s WHERE case_id = %s AND severity = ''",
                     (severity, case_id),
                 )
             case e.SeverityRaised(severity=severity):
-                await conn.execute("UPDATE views.queue_cases SET severity = %s WHERE case_id = %s", (severity, case_id))
+                await conn.execute("UPDATE queue_cases SET severity = %s WHERE case_id = %s", (severity, case_id))
             case _:
                 await _follow_task(conn, case_id, recorded)
 
@@ -87,23 +85,23 @@ async def _follow_task(conn: AsyncConnection[Any], case_id: str, recorded: Recor
     match recorded.event:
         case e.TaskCreated() as created:
             await conn.execute(
-                "INSERT INTO views.queue (task_id, case_id, reason, front, created_at) VALUES (%s, %s, %s, %s, %s)",
+                "INSERT INTO queue (task_id, case_id, reason, front, created_at) VALUES (%s, %s, %s, %s, %s)",
                 (created.task_id, case_id, created.reason, created.front, recorded.occurred_at),
             )
         case e.TaskMoved() as moved:
             await conn.execute(
-                "UPDATE views.queue SET reason = %s, front = %s WHERE task_id = %s",
+                "UPDATE queue SET reason = %s, front = %s WHERE task_id = %s",
                 (moved.reason, moved.front, moved.task_id),
             )
         case e.TaskTaken() as taken:
             await conn.execute(
-                "UPDATE views.queue SET taken_by = %s, taken_at = %s WHERE task_id = %s",
+                "UPDATE queue SET taken_by = %s, taken_at = %s WHERE task_id = %s",
                 (taken.operator, recorded.occurred_at, taken.task_id),
             )
         case e.TaskReturned(task_id=task_id):
-            await conn.execute("UPDATE views.queue SET taken_by = '', taken_at = NULL WHERE task_id = %s", (task_id,))
+            await conn.execute("UPDATE queue SET taken_by = '', taken_at = NULL WHERE task_id = %s", (task_id,))
         case e.TaskCompleted(task_id=task_id):
-            await conn.execute("DELETE FROM views.queue WHERE task_id = %s", (task_id,))
+            await conn.execute("DELETE FROM queue WHERE task_id = %s", (task_id,))
         case _:
             pass
 

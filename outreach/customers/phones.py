@@ -16,11 +16,11 @@ class Phones:
     version: int = 1
     tables: tuple[str, ...] = ("phones",)
     ddl: str = """
-    CREATE TABLE views.phones (customer_id text PRIMARY KEY, phone_hash text NOT NULL);
-    CREATE INDEX phones_by_hash ON views.phones (phone_hash);
+    CREATE TABLE phones (customer_id text PRIMARY KEY, phone_hash text NOT NULL);
+    CREATE INDEX phones_by_hash ON phones (phone_hash);
     """
     _UPSERT: ClassVar[str] = (
-        "INSERT INTO views.phones (customer_id, phone_hash) VALUES (%s, %s)"
+        "INSERT INTO phones (customer_id, phone_hash) VALUES (%s, %s)"
         " ON CONFLICT (customer_id) DO UPDATE SET phone_hash = excluded.phone_hash"
     )
 
@@ -35,7 +35,7 @@ class Phones:
         if event.phone:
             await conn.execute(self._UPSERT, (event.customer_id, phone_hash(self._key, event.phone)))
         else:
-            await conn.execute("DELETE FROM views.phones WHERE customer_id = %s", (event.customer_id,))
+            await conn.execute("DELETE FROM phones WHERE customer_id = %s", (event.customer_id,))
 
 
 async def customers_with(conn: AsyncConnection[Any], master_key: bytes, number: str) -> list[str]:

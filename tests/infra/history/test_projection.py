@@ -20,7 +20,7 @@ class Totals:
 
     name = "totals"
     tables: tuple[str, ...] = ("totals",)
-    ddl = "CREATE TABLE views.totals (stream text PRIMARY KEY, total integer NOT NULL, events integer NOT NULL)"
+    ddl = "CREATE TABLE totals (stream text PRIMARY KEY, total integer NOT NULL, events integer NOT NULL)"
 
     def __init__(self, version: int = 1, factor: int = 1) -> None:
         self.version = version
@@ -29,7 +29,7 @@ class Totals:
     async def apply(self, conn: Connection, recorded: Recorded[Event]) -> None:
         if isinstance(recorded.event, Counted):
             await conn.execute(
-                "INSERT INTO views.totals AS t VALUES (%s, %s, 1)"
+                "INSERT INTO totals AS t VALUES (%s, %s, 1)"
                 " ON CONFLICT (stream) DO UPDATE SET total = t.total + excluded.total, events = t.events + 1",
                 (recorded.stream, recorded.event.number * self.factor),
             )
@@ -120,7 +120,7 @@ async def test_a_rebuild_gives_the_same_rows(history: History, note: Make) -> No
     async with history.pool.connection() as conn:
         await conn.execute("UPDATE views.totals SET total = 0")
     reached = await rebuild(history, projection, lambda position, head: told.append((position, head)))
-    assert (await rows(history), reached, told) == (before, 9, [(9, 9)])
+    assert (await rows(history), reached, told) == (before, 9, [(0, 9), (9, 9)])
 
 
 async def test_after_a_rebuild_it_goes_on_where_that_ended(history: History, note: Make) -> None:
