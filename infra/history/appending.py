@@ -1,19 +1,25 @@
-"""One append on its way into PostgreSQL: checked, split, sealed, handed over, and the answer understood."""
+"""Appends on their way into PostgreSQL: checked, split, sealed, handed over together, and the answers understood."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from psycopg.rows import TupleRow
 
-from infra.history.errors import Conflict, IdTaken, PartlyRecorded, Unavailable
+from infra.history.errors import Conflict, HistoryError, IdTaken, PartlyRecorded, Unavailable
+from infra.history.event import NewEvent
 from infra.history.keys import CustomerKey
 from infra.history.registry import register
-from infra.history.sealing import sealed, split
+from infra.history.sealing import Split, sealed, split
 from infra.history.writes import Appended, Connection, StreamWrite
 
+TEXT_AT_MOST = 1_000
+"""Bytes of a text of the envelope: PostgreSQL's indexes hold no entry above some 2,700."""
+
 _APPEND = """
-SELECT outcome, position, versions, present FROM history.append_events(
-    %s::text[], %s::bigint[], %s::text[], %s::uuid[], %s::text[], %s::integer[], %s::timestamptz[],
-    %s::text[], %s::text[], %s::text[], %s::text[], %s::bytea[], %s::bytea[], %s::uuid[])
+SELECT outcome, position, versions, present FROM history.append_batches(
+    %b::integer[], %b::integer[], %b::text[], %b::integer[], %b::bigint[],
+    %b::integer[], %b::uuid[], %b::text[], %b::bigint[], %b::timestamptz[],
+    %b::text[], %b::text[], %b::text[], %b::text[], %b::bytea[], %b::bytea[], %b::uuid[])
 """
 
 
@@ -21,82 +27,118 @@ class Batch:
     """The events of one append.
 
     Attributes:
+        writes: each stream at most once.
         events: in order, of all streams.
         subjects: the customers whose keys are needed to seal them.
 
     Raises:
         SubjectMissing: personal data without a subject.
         UndeclaredClass: an event has no wire name, or another class has it.
-        ValueError: a stream or an id twice, a moment without an offset, or a NUL in a text of the envelope.
+        ValueError: a stream or an id twice, a moment without an offset, a version that none can be, or a text of the
+            envelope that PostgreSQL would not take.
     """
 
     def __init__(self, writes: Sequence[StreamWrite]) -> None:
-        self._writes = writes
-        self._streams = [write.stream for write in writes for _ in write.events]
+        self.writes = writes
         self.events = [new for write in writes for new in write.events]
         self._check()
         register(*{type(new.event) for new in self.events})
-        self._halves = [split(new) for new in self.events]
+        self.halves: list[Split] = [split(new) for new in self.events]
         self.subjects = {
             new.subject
-            for new, half in zip(self.events, self._halves, strict=True)
+            for new, half in zip(self.events, self.halves, strict=True)
             if half.personal is not None and new.subject
         }
 
-    async def write(self, conn: Connection, keys: Mapping[str, CustomerKey]) -> Appended:
-        """Takes the writers' lock, which is held until the transaction ends, and appends.
-
-        Raises:
-            Conflict, PartlyRecorded, IdTaken: as :meth:`infra.history.store.History.append` says.
-        """
-        boxes = [sealed(new, half, keys) for new, half in zip(self.events, self._halves, strict=True)]
-        cursor = await conn.execute(
-            _APPEND,
-            (
-                [write.stream for write in self._writes],
-                [write.expected for write in self._writes],
-                self._streams,
-                [new.event_id for new in self.events],
-                [new.event.wire_name for new in self.events],
-                [new.event.schema_version for new in self.events],
-                [new.occurred_at for new in self.events],
-                [new.actor for new in self.events],
-                [new.subject for new in self.events],
-                [new.correlation_id for new in self.events],
-                [new.causation_id for new in self.events],
-                [half.payload for half in self._halves],
-                [personal for personal, _ in boxes],
-                [key_id for _, key_id in boxes],
-            ),
-        )
-        return self._answer(await cursor.fetchone())
+    def answer(self, row: TupleRow) -> Appended | HistoryError:
+        """What PostgreSQL's answer means to the writer: given, not raised."""
+        outcome, position, versions, present = row
+        match outcome:
+            case "appended" | "repeated":
+                by_stream = {write.stream: version for write, version in zip(self.writes, versions, strict=True)}
+                return Appended(position, by_stream, outcome == "repeated")
+            case "conflict":
+                write = self.writes[position - 1]
+                return Conflict(write.stream, write.expected or 0, versions[position - 1])
+            case "partly":
+                recorded = set(present)
+                return PartlyRecorded(present, [new.event_id for new in self.events if new.event_id not in recorded])
+            case _:
+                return IdTaken(present)
 
     def _check(self) -> None:
-        streams = [write.stream for write in self._writes]
+        streams = [write.stream for write in self.writes]
         if len(set(streams)) != len(streams):
             raise ValueError(f"a stream stands twice in one append: {', '.join(streams)}")
         if len({new.event_id for new in self.events}) != len(self.events):
             raise ValueError("an event id stands twice in one append; derive each from its place in the batch too")
-        for stream, new in zip(self._streams, self.events, strict=True):
-            if new.occurred_at.tzinfo is None:
-                raise ValueError(f"{new.event.wire_name} for {stream}: occurred_at has no offset")
-            texts = (stream, new.actor, new.subject, new.correlation_id, new.causation_id)
-            if any(text and "\0" in text for text in texts):
-                raise ValueError(f"{new.event.wire_name} for {stream!r}: PostgreSQL keeps no text with a NUL in it")
+        for write in self.writes:
+            _check_text(write.stream, "a stream")
+            if write.expected is not None and not 0 <= write.expected < 1 << 63:
+                raise ValueError(f"{write.stream} cannot be at version {write.expected}")
+            for new in write.events:
+                self._check_envelope(new, write.stream)
 
-    def _answer(self, row: TupleRow | None) -> Appended:
-        if row is None:
-            raise Unavailable("the append gave no answer")
-        outcome, position, versions, present = row
-        match outcome:
-            case "appended" | "repeated":
-                by_stream = {write.stream: version for write, version in zip(self._writes, versions, strict=True)}
-                return Appended(position, by_stream, outcome == "repeated")
-            case "conflict":
-                write = self._writes[position - 1]
-                raise Conflict(write.stream, write.expected or 0, versions[position - 1])
-            case "partly":
-                recorded = set(present)
-                raise PartlyRecorded(present, [new.event_id for new in self.events if new.event_id not in recorded])
-            case _:
-                raise IdTaken(present)
+    @staticmethod
+    def _check_envelope(new: NewEvent, stream: str) -> None:
+        where = f"{new.event.wire_name} for {stream}"
+        if new.occurred_at.tzinfo is None:
+            raise ValueError(f"{where}: occurred_at has no offset")
+        for text in (new.actor, new.subject, new.correlation_id, new.causation_id):
+            if text:
+                _check_text(text, where)
+
+
+def _check_text(text: str, where: str) -> None:
+    if "\0" in text:
+        raise ValueError(f"{where}: PostgreSQL keeps no text with a NUL in it: {text!r}")
+    if len(text) > TEXT_AT_MOST or not text.isascii() and len(text.encode()) > TEXT_AT_MOST:
+        raise ValueError(f"{where}: a text of more than {TEXT_AT_MOST} bytes: {text[:60]!r}…")
+
+
+async def write(
+    conn: Connection, batches: Sequence[Batch], keys: Mapping[str, CustomerKey]
+) -> list[Appended | HistoryError]:
+    """Takes the writers' lock, which is held until the transaction ends, and appends all batches; no id may be in two.
+
+    Each batch has its answer, in order: what it came to, or the :class:`Conflict`, :class:`PartlyRecorded` or
+    :class:`IdTaken` for which nothing of it was written.
+
+    Raises:
+        Unavailable: there is no answer.
+        psycopg.Error: anything else; nothing of any batch is written once the transaction is rolled back.
+    """
+    cursor = await conn.execute(_APPEND, _arguments(batches, keys), prepare=True, binary=True)
+    rows = await cursor.fetchall()
+    if len(rows) != len(batches):
+        raise Unavailable("the append gave no answer")
+    return [batch.answer(row) for batch, row in zip(batches, rows, strict=True)]
+
+
+def _arguments(batches: Sequence[Batch], keys: Mapping[str, CustomerKey]) -> tuple[list[Any], ...]:
+    writes = [write for batch in batches for write in batch.writes]
+    places: dict[str, int] = {}
+    for write in writes:
+        places.setdefault(write.stream, len(places) + 1)
+    events = [new for batch in batches for new in batch.events]
+    halves = [half for batch in batches for half in batch.halves]
+    boxes = [sealed(new, half, keys) for new, half in zip(events, halves, strict=True)]
+    return (
+        [len(batch.writes) for batch in batches],
+        [len(batch.events) for batch in batches],
+        list(places),
+        [places[write.stream] for write in writes],
+        [write.expected for write in writes],
+        [places[write.stream] for write in writes for _ in write.events],
+        [new.event_id for new in events],
+        [new.event.wire_name for new in events],
+        [new.event.schema_version for new in events],
+        [new.occurred_at for new in events],
+        [new.actor for new in events],
+        [new.subject for new in events],
+        [new.correlation_id for new in events],
+        [new.causation_id for new in events],
+        [half.payload for half in halves],
+        [personal for personal, _ in boxes],
+        [key_id for _, key_id in boxes],
+    )

@@ -3,14 +3,18 @@
 The hash is SHA-256 over the text ``ringback.event.1`` followed by these fields in this order, each as its length (four
 bytes, big-endian, two's complement) and its bytes; a missing one is the length -1 and no bytes::
 
-    position, stream, version, event_id, type, schema_version, occurred_at, recorded_at, actor, subject,
-    correlation_id, causation_id, payload, personal, key_id, previous_hash
+    position, previous_hash, recorded_at, version,
+    stream, event_id, type, schema_version, occurred_at, actor, subject, correlation_id, causation_id,
+    payload, personal, key_id
 
-Numbers are eight bytes, big-endian; moments are whole microseconds since 1970-01-01T00:00:00Z as such a number; texts
-are UTF-8; ids are their sixteen bytes; ``payload`` and ``personal`` are the stored bytes, the latter still encrypted:
-destroying a key leaves the chain whole. The first event's ``previous_hash`` is 32 zero bytes.
+First the event's place, then what its writer said. Numbers are eight bytes, big-endian; moments are whole microseconds
+since 2000-01-01T00:00:00Z as such a number; texts are UTF-8; ids are their sixteen bytes; ``payload`` and ``personal``
+are the stored bytes, the latter still encrypted: destroying a key leaves the chain whole. The first event's
+``previous_hash`` is 32 zero bytes.
 
-``history.event_hash`` in schema.sql computes the same inside PostgreSQL; ``verify.py`` computes it here.
+These are PostgreSQL's own binary forms: a row of ``COPY (SELECT … :data:`ENCODED` …) TO STDOUT (FORMAT binary)`` is, behind
+its count of fields, the encoding itself, so that a verification hashes what comes over the wire. ``history.event_hash``
+in append.sql computes the same inside PostgreSQL.
 """
 
 import hashlib
@@ -21,9 +25,9 @@ from uuid import UUID
 import msgspec
 
 FIRST_PREVIOUS_HASH = bytes(32)
-_TAG = b"ringback.event.1"
+TAG = b"ringback.event.1"
 _MISSING = (-1).to_bytes(4, "big", signed=True)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -53,6 +57,13 @@ COLUMNS = ", ".join(StoredEvent.__struct_fields__)
 """The columns of ``history.events``, in the order of :class:`StoredEvent`'s fields: a row is its arguments."""
 
 
+ENCODED = (
+    "position, previous_hash, recorded_at, version, stream, event_id, type, schema_version, occurred_at, actor,"
+    " subject, correlation_id, causation_id, payload, personal, key_id"
+)
+"""The columns of ``history.events`` in the order in which they are hashed."""
+
+
 def canonical_json(value: Any) -> bytes:
     """JSON as UTF-8 with sorted keys and no spaces: the same value gives the same bytes.
 
@@ -68,16 +79,17 @@ def event_hash(event: StoredEvent) -> bytes:
 
 def encoding(event: StoredEvent) -> bytes:
     """The bytes that are hashed, as the module describes them."""
-    return _TAG + b"".join(
+    return TAG + b"".join(
         (
             _number(event.position),
-            _text(event.stream),
+            _framed(event.previous_hash),
+            _number(_microseconds(event.recorded_at)),
             _number(event.version),
+            _text(event.stream),
             _framed(event.event_id.bytes),
             _text(event.type),
             _number(event.schema_version),
             _number(_microseconds(event.occurred_at)),
-            _number(_microseconds(event.recorded_at)),
             _text(event.actor),
             _text(event.subject),
             _text(event.correlation_id),
@@ -85,7 +97,6 @@ def encoding(event: StoredEvent) -> bytes:
             _framed(event.payload),
             _framed(event.personal),
             _framed(event.key_id.bytes if event.key_id else None),
-            _framed(event.previous_hash),
         )
     )
 

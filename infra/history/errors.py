@@ -78,3 +78,7 @@ class CheckpointMoved(HistoryError):
 
 class SchemaTooNew(HistoryError):
     """The database was written by a newer version of Ringback."""
+
+
+class SchemaTooOld(HistoryError):
+    """The database was written by an older version of Ringback, and there is no way from its tables to these."""

@@ -5,11 +5,12 @@ from importlib.resources import files
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from infra.history.errors import SchemaTooNew
+from infra.history.errors import SchemaTooNew, SchemaTooOld
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """The version of the tables that this code reads and writes."""
 
+_FILES = ("schema.sql", "append.sql")
 _LOCK = 0x52_49_4E_47
 """Advisory lock of whoever makes the schemas."""
 
@@ -19,6 +20,7 @@ async def ensure_schema(conn: AsyncConnection[TupleRow]) -> None:
 
     Raises:
         SchemaTooNew: a newer version of Ringback has been here.
+        SchemaTooOld: an older one has; nothing is changed.
     """
     async with conn.transaction():
         await conn.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
@@ -28,7 +30,15 @@ async def ensure_schema(conn: AsyncConnection[TupleRow]) -> None:
         found = (row[0] if row else None) or 0
         if found > SCHEMA_VERSION:
             raise SchemaTooNew(f"the history's tables are of version {found}; this Ringback knows {SCHEMA_VERSION}")
+        if 0 < found < SCHEMA_VERSION:
+            raise SchemaTooOld(
+                f"the history's tables are of version {found}, made by a Ringback before its first release; this one"
+                f" keeps version {SCHEMA_VERSION}, and there is no migration between them. Nothing was changed. Begin"
+                " with an empty database (RINGBACK_POSTGRES_URL) or, where the servers are embedded, an empty home"
+                " (RINGBACK_HOME); the Ringback that made these tables still reads them"
+            )
         if found == SCHEMA_VERSION:
             return
-        await conn.execute(files("infra.history").joinpath("schema.sql").read_bytes())
+        for file in _FILES:
+            await conn.execute(files("infra.history").joinpath(file).read_bytes())
         await conn.execute("INSERT INTO public.ringback_schema VALUES (%s)", (SCHEMA_VERSION,))

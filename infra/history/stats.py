@@ -52,7 +52,9 @@ async def stats(history: History) -> Stats:
         await conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         ((position, head_hash),) = await _rows(conn, "SELECT position, encode(hash, 'hex') FROM history.head")
         ((streams, size),) = await _rows(
-            conn, "SELECT (SELECT count(*) FROM history.streams), pg_total_relation_size('history.events')"
+            conn,
+            "SELECT (SELECT count(*) FROM history.stream_versions WHERE version = 1),"
+            " (SELECT sum(pg_total_relation_size(relid))::bigint FROM pg_partition_tree('history.events'))",
         )
         ((keys, destroyed),) = await _rows(
             conn,

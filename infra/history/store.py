@@ -9,19 +9,21 @@ import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 from uuid import UUID
 
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
 from infra.clock import Clock
-from infra.history.appending import Batch
+from infra.history.appending import Batch, write
 from infra.history.cancellation import Cancellation
-from infra.history.canonical import COLUMNS, StoredEvent
-from infra.history.errors import Unavailable
+from infra.history.canonical import StoredEvent
+from infra.history.errors import HistoryError, Unavailable
 from infra.history.event import Event, Recorded
+from infra.history.group import GroupAppend
 from infra.history.keys import CustomerKeys
+from infra.history.reading import rows, stream_rows
 from infra.history.schema import ensure_schema
 from infra.history.sealing import opened
 from infra.history.wake import Wake
@@ -62,6 +64,7 @@ class History:
         self.wake = wake
         self.postgres_url = postgres_url
         self._keys = keys
+        self._group = GroupAppend(self._connection, keys)
 
     @classmethod
     async def open(
@@ -85,6 +88,7 @@ class History:
         Raises:
             Unavailable: PostgreSQL cannot be reached.
             SchemaTooNew: a newer Ringback has made the tables.
+            SchemaTooOld: an older one has, and there is no way from its tables to these.
         """
         keys = CustomerKeys(master_key, clock)
         pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
@@ -112,6 +116,7 @@ class History:
 
     async def close(self) -> None:
         """Closes every connection; what was appended is committed long since."""
+        await self._group.close()
         await self.wake.stop()
         await self.pool.close()
 
@@ -124,14 +129,14 @@ class History:
         await self.close()
 
     async def append(self, *writes: StreamWrite, within: Within | None = None) -> Appended:
-        """Appends to all streams or to none, in one transaction.
+        """Appends to all streams or to none, in one transaction, which appends of other tasks may share (group.py).
 
         Ids are compared before versions: a batch that is recorded whole is a repeat, however the streams have grown.
 
         Args:
             writes: each stream at most once.
-            within: runs in the same transaction, for a repeat as well; it must not append by itself. If it raises,
-                nothing is written.
+            within: runs in the same transaction, which then is shared with nobody, for a repeat as well; it must not
+                append by itself. If it raises, nothing is written.
 
         Raises:
             Conflict: a stream is not at its expected version.
@@ -139,55 +144,99 @@ class History:
             IdTaken: an id is recorded in another stream or as another type.
             SubjectMissing: personal data without a subject.
             Unavailable: retryable with the same ids; whether this one was committed shows then.
-            ValueError: a stream or an id twice, a moment without an offset, or a NUL in a text of the envelope.
+            ValueError: a stream or an id twice, a moment without an offset, or a text of the envelope that PostgreSQL
+                would not take.
         """
         batch = Batch(writes)
         with HISTORY_APPEND_SECONDS.time():
-            async with self.transaction() as conn:
-                keys = await self._keys.for_writing(conn, batch.subjects)
-                # Before the writers' lock is taken: whoever holds it waits for nobody.
-                if within is not None:
-                    await within(conn)
-                appended = await batch.write(conn, keys)
-        self._keys.remember(keys)
+            appended = await (self._group.append(batch) if within is None else self._append_with(batch, within))
         if not appended.repeated and batch.events:
             for new in batch.events:
                 HISTORY_EVENTS.labels(new.event.wire_name).inc()
             self.wake.publish(appended.position)
         return appended
 
-    async def read_stream(self, stream: str, *, after: int = 0) -> list[Recorded[Event]]:
+    async def _append_with(self, batch: Batch, within: Within) -> Appended:
+        async with self._connection() as conn:
+            keys = await self._keys.for_writing(conn, batch.subjects)
+            self._keys.remember(keys)
+            cancellation = Cancellation()
+            async with conn.transaction():
+                # Before the writers' lock is taken: whoever holds it waits for nobody.
+                await within(conn)
+                (answer,) = await write(conn, [batch], keys)
+                if isinstance(answer, HistoryError):
+                    raise answer
+                cancellation.check()
+        return answer
+
+    async def read_stream(
+        self, stream: str, *, after: int = 0, limit: int | None = None, backwards: bool = False
+    ) -> list[Recorded[Event]]:
         """The stream's events after a version, in order; empty where there is no such stream.
 
+        Args:
+            stream: its name.
+            after: the first event is the one behind this version.
+            limit: at most so many.
+            backwards: from the newest on: with ``limit`` the newest ones.
+
         Raises:
-            WrongMasterKey, Unreadable: personal data does not open.
+            WrongMasterKey, Unreadable: personal data does not open, or an event is not where it was written.
             Unavailable: retryable.
         """
-        if "\0" in stream:  # PostgreSQL keeps no such text
-            return []
-        return await self._read("stream = %s AND version > %s ORDER BY version", (stream, after))
+        async with self._connection() as conn:
+            stored = await stream_rows(conn, stream, after=after, limit=limit, backwards=backwards)
+            return await self._opened(conn, stored)
 
     async def read(
-        self, *, after: int, limit: int = 500, types: Collection[str] | None = None
+        self,
+        *,
+        after: int,
+        limit: int = 500,
+        types: Collection[str] | None = None,
+        category: str | None = None,
+        correlation_id: str | None = None,
     ) -> list[Recorded[Event]]:
-        """Up to ``limit`` events after a position, in order; only those of the wire names, if any are given.
+        """Up to ``limit`` events after a position, in order.
+
+        Args:
+            after: the first event is behind this position.
+            limit: at most so many.
+            types: only of these wire names.
+            category: only of the streams whose names begin so, up to the first ``-``: ``case``, ``customer``.
+            correlation_id: only of this case or other conversation.
 
         Raises:
             WrongMasterKey, Unreadable: personal data does not open.
             Unavailable: retryable.
+            ValueError: more than one of types, category and correlation.
         """
-        return await self._read(*_selection(after, limit, types))
+        async with self._connection() as conn:
+            stored = await rows(
+                conn, after=after, limit=limit, types=types, category=category, correlation_id=correlation_id
+            )
+            return await self._opened(conn, stored)
 
     async def read_stored(
-        self, *, after: int, limit: int = 500, types: Collection[str] | None = None
+        self,
+        *,
+        after: int,
+        limit: int = 500,
+        types: Collection[str] | None = None,
+        category: str | None = None,
+        correlation_id: str | None = None,
     ) -> list[StoredEvent]:
         """As :meth:`read`, but as the rows are stored: personal data stays sealed.
 
         Raises:
             Unavailable: retryable.
+            ValueError: more than one of types, category and correlation.
         """
         async with self._connection() as conn:
-            return await _rows(conn, *_selection(after, limit, types))
+            return await rows(
+                conn, after=after, limit=limit, types=types, category=category, correlation_id=correlation_id
+            )
 
     async def head(self) -> Head:
         """The end of the history as it is committed now.
@@ -222,11 +271,9 @@ class History:
             )
             return {str(stream): int(position) for stream, position in await cursor.fetchall()}
 
-    async def _read(self, where: str, values: tuple[Any, ...]) -> list[Recorded[Event]]:
-        async with self._connection() as conn:
-            stored = await _rows(conn, where, values)
-            wanted: set[UUID] = {row.key_id for row in stored if row.key_id is not None}
-            keys = await self._keys.for_reading(conn, wanted)
+    async def _opened(self, conn: Connection, stored: list[StoredEvent]) -> list[Recorded[Event]]:
+        wanted: set[UUID] = {row.key_id for row in stored if row.key_id is not None}
+        keys = await self._keys.for_reading(conn, wanted)
         return [opened(row, keys) for row in stored]
 
     @asynccontextmanager
@@ -261,15 +308,3 @@ class History:
                 await self.pool.check()
             raise Unavailable(f"PostgreSQL is away: {error}") from error
         cancellation.check()
-
-
-def _selection(after: int, limit: int, types: Collection[str] | None) -> tuple[str, tuple[Any, ...]]:
-    if types is None:
-        return "position > %s ORDER BY position LIMIT %s", (after, limit)
-    return "position > %s AND type = ANY (%s) ORDER BY position LIMIT %s", (after, list(types), limit)
-
-
-async def _rows(conn: Connection, where: str, values: tuple[Any, ...]) -> list[StoredEvent]:
-    query = f"SELECT {COLUMNS} FROM history.events WHERE {where}"  # noqa: S608 -- only the constants above
-    cursor = await conn.execute(query.encode(), values, binary=True)  # text would double every byte of payload
-    return [StoredEvent(*row) for row in await cursor.fetchall()]

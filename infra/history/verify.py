@@ -169,14 +169,19 @@ async def _indexes(conn: Connection) -> list[Problem]:
         for position, gone in await cursor.fetchall()
     ]
     cursor = await conn.execute(
-        "SELECT coalesce(e.position, 0), coalesce(e.stream, s.stream), coalesce(e.version, 0), coalesce(s.version, 0)"
-        " FROM (SELECT stream, max(version) AS version, max(position) AS position"
-        "       FROM history.events GROUP BY stream) e"
-        " FULL JOIN history.streams s ON s.stream = e.stream"
-        " WHERE e.version IS DISTINCT FROM s.version ORDER BY 1 LIMIT %s",
+        "SELECT coalesce(e.position, v.position), coalesce(e.stream, v.stream), coalesce(e.version, v.version),"
+        " e.position IS NULL FROM history.events e FULL JOIN history.stream_versions v"
+        " ON v.stream = e.stream AND v.version = e.version AND v.position = e.position"
+        " WHERE e.position IS NULL OR v.position IS NULL ORDER BY 1 LIMIT %s",
         (_PROBLEMS_AT_MOST,),
     )
     return problems + [
-        Problem(position, Kind.HEAD, f"{stream} has {events} events; its head says {claimed}")
-        for position, stream, events, claimed in await cursor.fetchall()
+        Problem(
+            position,
+            Kind.HEAD,
+            f"{stream} claims its version {version} there, and no such event is there"
+            if gone
+            else f"version {version} of {stream} is not listed",
+        )
+        for position, stream, version, gone in await cursor.fetchall()
     ]

@@ -48,6 +48,5 @@ def note() -> Make:
 async def tampering(postgres_url: str) -> AsyncIterator[psycopg.AsyncConnection]:
     """A superuser who has switched the guard off."""
     async with await psycopg.AsyncConnection.connect(postgres_url, autocommit=True) as conn:
-        await conn.execute("ALTER TABLE IF EXISTS history.events DISABLE TRIGGER append_only")
-        await conn.execute("ALTER TABLE IF EXISTS history.event_ids DISABLE TRIGGER append_only")
+        await conn.execute("SET session_replication_role = replica")  # no trigger fires
         yield conn

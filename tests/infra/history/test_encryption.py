@@ -29,7 +29,7 @@ async def everything(conn: psycopg.AsyncConnection) -> bytes:
     out = b""
     for schema, table in tables:
         async with conn.cursor().copy(
-            sql.SQL("COPY {} TO STDOUT (FORMAT binary)").format(sql.Identifier(schema, table))
+            sql.SQL("COPY (SELECT * FROM {}) TO STDOUT (FORMAT binary)").format(sql.Identifier(schema, table))
         ) as rows:
             async for part in rows:
                 out += bytes(part)

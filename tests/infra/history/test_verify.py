@@ -28,7 +28,7 @@ async def test_an_untouched_history_is_intact(history: History) -> None:
 
 
 async def test_an_empty_history_is_intact(history: History, tampering: Superuser) -> None:
-    await tampering.execute("TRUNCATE history.events, history.event_ids, history.streams")
+    await tampering.execute("TRUNCATE history.events, history.event_ids, history.stream_versions")
     await tampering.execute("UPDATE history.head SET position = 0, hash = decode(repeat('00', 32), 'hex')")
     assert (await verify(history)).intact
 
@@ -73,7 +73,7 @@ async def test_removed_rows_that_are_closed_up_are_found(history: History, tampe
 async def test_removed_last_rows_are_missed(history: History, tampering: Superuser) -> None:
     await tampering.execute("DELETE FROM history.events WHERE position = 5")
     await tampering.execute("DELETE FROM history.event_ids WHERE position = 5")
-    await tampering.execute("UPDATE history.streams SET version = 2 WHERE stream = 'case-0'")
+    await tampering.execute("DELETE FROM history.stream_versions WHERE position = 5")
     assert await found(history) == [(5, Kind.MISSING)]
 
 
@@ -98,8 +98,8 @@ async def test_a_moment_that_goes_back_is_found(history: History, tampering: Sup
     assert (3, Kind.BACKWARDS) in await found(history)
 
 
-async def test_a_stream_head_that_was_set_back_is_found(history: History, tampering: Superuser) -> None:
-    await tampering.execute("UPDATE history.streams SET version = 1 WHERE stream = 'case-1'")
+async def test_a_stream_that_was_set_back_is_found(history: History, tampering: Superuser) -> None:
+    await tampering.execute("DELETE FROM history.stream_versions WHERE stream = 'case-1' AND version = 2")
     assert await found(history) == [(4, Kind.HEAD)]
 
 
