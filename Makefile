@@ -31,7 +31,7 @@ demo: $(READY) ## Run the whole system with a rehearsal bank, phone and mail net
 
 test: $(READY) ## Run the tests with branch coverage
 	@rm -f .coverage .coverage.*
-	$(PYTEST) -m "not faults" --numprocesses 3 --dist loadfile --cov --cov-branch --cov-report= $(TESTS)
+	$(PYTEST) -m "not faults" --numprocesses 4 --dist loadfile --cov --cov-branch --cov-report= $(TESTS)
 	@echo; echo "Coverage, branches included:"
 	@$(BIN)/coverage report --skip-covered --skip-empty --format=text | tail -n 40
 	@echo; echo "Uncovered in the rules and the deciders (must be nothing):"

@@ -14,7 +14,7 @@ from rules.backtest.judging import scaled
 from rules.ruleset import LIVE
 from rules.simulate.simulation import Plan
 
-PLAN = Plan(cards=1_200, days=5, seed=5)
+PLAN = Plan(cards=500, days=4, seed=7)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def test_a_history_is_judged_and_its_page_written(
     ndjson: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rules = tmp_path / "looser.json"
-    rules.write_bytes(msgspec.json.encode(msgspec.structs.replace(scaled(LIVE, 2.0), version="looser")))
+    rules.write_bytes(msgspec.json.encode(msgspec.structs.replace(scaled(LIVE, 4.0), version="looser")))
     report = tmp_path / "report.html"
     told = backtest(capsys, ndjson, "--against", str(rules), "--report", str(report))
     assert told["rows"] == len(ndjson.read_bytes().splitlines())

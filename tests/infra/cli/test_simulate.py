@@ -11,7 +11,7 @@ from infra.cli.main import main
 from rules.simulate.simulation import Plan
 from rules.transaction import decode
 
-PLAN = Plan(cards=4_300, days=2, seed=3)
+PLAN = Plan(cards=4_300, days=1, seed=3)
 
 
 @pytest.fixture(scope="module")
