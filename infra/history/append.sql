@@ -114,32 +114,43 @@ DECLARE
     hashes     bytea[] := previous;
     w          integer := 0;
     n          integer := 0;
+    missing    constant bytea := '\xffffffff';
+    chosen     constant bytea := '\x72696e676261636b2e6576656e742e3100000008';
     first_w    integer;
     first_n    integer;
     s          integer;
 BEGIN
-    -- What needs no lock comes before it.
-    SELECT array_agg(history.content(p_names[g.s], g.event_id, g.type, g.schema_version, g.occurred_at, g.actor,
-                                     g.subject, g.correlation_id, g.causation_id, g.payload, g.personal, g.key_id)
-                     ORDER BY g.n)
+    -- What needs no lock comes before it. (history.content, written out: called, it would be planned anew each time.)
+    SELECT array_agg(int4send(octet_length(p_names[g.s])) || convert_to(p_names[g.s], 'UTF8')
+                     || '\x00000010'::bytea || uuid_send(g.event_id)
+                     || int4send(octet_length(g.type)) || convert_to(g.type, 'UTF8')
+                     || '\x00000008'::bytea || int8send(g.schema_version)
+                     || '\x00000008'::bytea || timestamptz_send(g.occurred_at)
+                     || int4send(octet_length(g.actor)) || convert_to(g.actor, 'UTF8')
+                     || coalesce(int4send(octet_length(g.subject)) || convert_to(g.subject, 'UTF8'), missing)
+                     || coalesce(int4send(octet_length(g.correlation_id)) || convert_to(g.correlation_id, 'UTF8'), missing)
+                     || coalesce(int4send(octet_length(g.causation_id)) || convert_to(g.causation_id, 'UTF8'), missing)
+                     || int4send(octet_length(g.payload)) || g.payload
+                     || coalesce(int4send(octet_length(g.personal)) || g.personal, missing)
+                     || coalesce('\x00000010'::bytea || uuid_send(g.key_id), missing))
       INTO contents
       FROM unnest(p_stream, p_event_id, p_type, p_schema_version, p_occurred_at, p_actor, p_subject,
-                  p_correlation_id, p_causation_id, p_payload, p_personal, p_key_id) WITH ORDINALITY
+                  p_correlation_id, p_causation_id, p_payload, p_personal, p_key_id)
         AS g (s, event_id, type, schema_version, occurred_at, actor, subject, correlation_id, causation_id,
-              payload, personal, key_id, n);
+              payload, personal, key_id);
 
     SELECT * INTO STRICT head FROM history.head FOR UPDATE;
     -- Under the lock, and by the one clock that all writers share: a moment is a position.
     recorded := greatest(clock_timestamp(), head.recorded_at);
     at := head.position;
     last_hash := head.hash;
-    SELECT array_agg(i.event_id) INTO known
-      FROM unnest(p_event_id) AS g (event_id) JOIN history.event_ids i ON i.event_id = g.event_id;
-    SELECT array_agg(coalesce((SELECT v.version FROM history.stream_versions v
-                                WHERE v.stream = g.name ORDER BY v.version DESC LIMIT 1), 0) ORDER BY g.n)
-      INTO latest FROM unnest(p_names) WITH ORDINALITY AS g (name, n);
+    SELECT (SELECT array_agg(i.event_id)
+              FROM unnest(p_event_id) AS g (event_id) JOIN history.event_ids i ON i.event_id = g.event_id),
+           (SELECT array_agg(coalesce((SELECT v.version FROM history.stream_versions v
+                                        WHERE v.stream = g.name ORDER BY v.version DESC LIMIT 1), 0))
+              FROM unnest(p_names) AS g (name))
+      INTO known, latest;
 
-    <<batches>>
     FOR b IN 1 .. cardinality(p_writes) LOOP
         first_w := w + 1;
         first_n := n + 1;
@@ -176,7 +187,11 @@ BEGIN
             positions[i] := at;
             numbers[i] := latest[s];
             previous[i] := last_hash;
-            last_hash := sha256(history.place(at, last_hash, recorded, latest[s]) || contents[i]);
+            last_hash := sha256(
+                chosen || int8send(at)
+                || '\x00000020'::bytea || last_hash
+                || '\x00000008'::bytea || timestamptz_send(recorded)
+                || '\x00000008'::bytea || int8send(latest[s]) || contents[i]);
             hashes[i] := last_hash;
         END LOOP;
         IF n >= first_n THEN
@@ -195,20 +210,24 @@ BEGIN
     WHILE at + head.range_size / 10 >= head.ranges_end LOOP
         head.ranges_end := history.make_range(head.ranges_end + 1, head.range_size);
     END LOOP;
-    INSERT INTO history.events
-        SELECT g.position, p_names[g.s], g.version, g.event_id, g.type, g.schema_version, g.occurred_at, recorded,
-               g.actor, g.subject, g.correlation_id, g.causation_id, g.payload, g.personal, g.key_id, g.previous, g.hash
+    WITH new AS (
+        SELECT g.*, p_names[g.s] AS stream
           FROM unnest(positions, p_stream, numbers, p_event_id, p_type, p_schema_version, p_occurred_at, p_actor,
                       p_subject, p_correlation_id, p_causation_id, p_payload, p_personal, p_key_id, previous, hashes)
             AS g (position, s, version, event_id, type, schema_version, occurred_at, actor, subject, correlation_id,
                   causation_id, payload, personal, key_id, previous, hash)
-         WHERE g.position IS NOT NULL;
-    INSERT INTO history.stream_versions
-        SELECT p_names[g.s], g.version, g.position
-          FROM unnest(p_stream, numbers, positions) AS g (s, version, position) WHERE g.position IS NOT NULL;
-    INSERT INTO history.event_ids
-        SELECT g.event_id, g.position
-          FROM unnest(p_event_id, positions) AS g (event_id, position) WHERE g.position IS NOT NULL;
-    UPDATE history.head
-       SET position = at, hash = last_hash, recorded_at = recorded, ranges_end = head.ranges_end;
+         WHERE g.position IS NOT NULL
+    ), new_versions AS (
+        INSERT INTO history.stream_versions SELECT new.stream, new.version, new.position FROM new
+    ), new_ids AS (
+        INSERT INTO history.event_ids SELECT new.event_id, new.position FROM new
+    ), new_head AS (
+        UPDATE history.head
+           SET position = at, hash = last_hash, recorded_at = recorded, ranges_end = head.ranges_end
+    )
+    INSERT INTO history.events
+        SELECT new.position, new.stream, new.version, new.event_id, new.type, new.schema_version, new.occurred_at,
+               recorded, new.actor, new.subject, new.correlation_id, new.causation_id, new.payload, new.personal,
+               new.key_id, new.previous, new.hash
+          FROM new;
 END $$;
