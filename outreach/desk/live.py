@@ -23,6 +23,9 @@ HEARTBEAT_S = 15.0
 MOST_CASES = 200
 """A page that has missed more than these is told to look at everything: the list is empty, ``all`` is true."""
 
+ANSWER_WITHIN_S = 5.0
+"""A history that has not answered for so long is told as away: a database that hangs says nothing at all."""
+
 CASE_STREAM = "case-"
 
 log = structlog.get_logger(__name__)
@@ -112,12 +115,26 @@ class Live:
         while not self._closing.is_set():
             heard = self._history.wake.heard()
             try:
-                await self._look()
+                await self._look_or_say()
             except (Unavailable, UndefinedTable):
-                log.warning("desk.live.history_away")
-                await self._tell(msgspec.structs.replace(self._news, away=True))
+                await self._away()
             behind = self._news.queue_position < self._news.position
             await self._history.wake.wait(heard, 0.2 if behind else 1.0)
+
+    async def _look_or_say(self) -> None:
+        """Looks at the history; where it takes long to answer, says that it is away, and waits on."""
+        look = asyncio.create_task(self._look(), name="desk-look")
+        try:
+            done, _ = await asyncio.wait({look}, timeout=ANSWER_WITHIN_S)
+            if not done:
+                await self._away()
+            await look
+        finally:
+            look.cancel()
+
+    async def _away(self) -> None:
+        log.warning("desk.live.history_away")
+        await self._tell(msgspec.structs.replace(self._news, away=True))
 
     async def _look(self) -> None:
         position = (await self._history.head()).position

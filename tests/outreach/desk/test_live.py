@@ -3,7 +3,10 @@ import json
 from typing import Any
 
 import httpx
+import pytest
 
+from infra.history.store import Head
+from outreach.desk import live
 from outreach.desk.desk import Desk
 from tests.outreach.desk.conftest import read_models, sign_in
 from tests.outreach.desk.story import NAME, Story
@@ -61,6 +64,30 @@ async def test_news_come_while_one_listens(desk: Desk, story: Story) -> None:
             moved |= (await heard.get())["cases"]
         desk.close()
         await listening
+
+
+async def test_a_history_that_hangs_is_told_as_away_until_it_answers(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "ANSWER_WITHIN_S", 0.1)
+    answers, opened = asyncio.Event(), desk.history.head
+
+    async def hangs() -> Head:
+        await answers.wait()
+        return await opened()
+
+    told: list[bool] = []
+    async with asyncio.timeout(20):
+        async for chunk in desk.live.events(None):
+            if b"data: " in chunk:
+                told.append(json.loads(chunk.decode().partition("data: ")[2])["away"])
+                if told == [False]:
+                    monkeypatch.setattr(desk.history, "head", hangs)
+                elif told == [False, True]:
+                    answers.set()
+                else:
+                    break
+    assert told == [False, True, False]
 
 
 async def test_every_stream_ends_at_once_when_the_desk_closes(desk: Desk) -> None:
