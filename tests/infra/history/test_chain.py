@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.history.canonical import FIRST_PREVIOUS_HASH, StoredEvent, event_hash
+from infra.history.chain import Chain, Kind, Segment, row_of
 from infra.history.store import Head
-from infra.history.verify import ChainWalk
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 CONTENTS = st.lists(
@@ -48,12 +48,21 @@ def chained(contents: list[tuple[str, bytes, bytes | None]]) -> list[StoredEvent
     return events
 
 
+def found(events: list[StoredEvent], head: Head, cut: int = 0) -> list[tuple[int, Kind]]:
+    """What a walk finds, in two segments where they are cut."""
+    chain = Chain()
+    for part in (events[:cut], events[cut:]):
+        segment = Segment()
+        segment.walk(row_of(event) for event in part)
+        chain.join(segment)
+    chain.close(head.position, head.hash)
+    return sorted((problem.position, problem.kind) for problem in chain.problems)
+
+
 def problems(events: list[StoredEvent], head: Head) -> list[int]:
-    walk = ChainWalk()
-    for event in events:
-        walk.look(event)
-    walk.close(head)
-    return [problem.position for problem in walk.problems]
+    cuts = [found(events, head, cut) for cut in range(len(events))]
+    assert all(each == cuts[0] for each in cuts), "where it is cut does not matter"
+    return [position for position, _ in cuts[0]]
 
 
 def head_of(events: list[StoredEvent]) -> Head:
@@ -105,3 +114,14 @@ def test_events_in_each_others_place_are_found(contents: list[Any], data: st.Dat
         msgspec.structs.replace(events[one], position=other + 1),
     )
     assert {one + 1, other + 1} <= set(problems(events, head))
+
+
+@given(CONTENTS, st.data())
+def test_a_row_that_has_not_the_form_of_an_event_is_found(contents: list[Any], data: st.DataObject) -> None:
+    events = chained(contents)
+    at = data.draw(st.integers(0, len(events) - 1))
+    rows = [row_of(event) for event in events]
+    rows[at] = rows[at][: data.draw(st.integers(0, len(rows[at]) - 1))]
+    segment = Segment()
+    segment.walk(rows)
+    assert segment.problems
