@@ -1,10 +1,10 @@
 """Appends on their way into PostgreSQL: checked, split, sealed, handed over together, and the answers understood."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from psycopg.rows import TupleRow
 
+from infra.history.arrays import BinaryArray, Bytes, Int4s, Int8s, Moments, Texts, Uuids
 from infra.history.errors import Conflict, HistoryError, IdTaken, PartlyRecorded, Unavailable
 from infra.history.event import NewEvent
 from infra.history.keys import CustomerKey
@@ -17,9 +17,7 @@ TEXT_AT_MOST = 1_000
 
 _APPEND = """
 SELECT outcome, position, versions, present FROM history.append_batches(
-    %b::integer[], %b::integer[], %b::text[], %b::integer[], %b::bigint[],
-    %b::integer[], %b::uuid[], %b::text[], %b::bigint[], %b::timestamptz[],
-    %b::text[], %b::text[], %b::text[], %b::text[], %b::bytea[], %b::bytea[], %b::uuid[])
+    %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b)
 """
 
 
@@ -92,7 +90,7 @@ class Batch:
 def _check_text(text: str, where: str) -> None:
     if "\0" in text:
         raise ValueError(f"{where}: PostgreSQL keeps no text with a NUL in it: {text!r}")
-    if len(text) > TEXT_AT_MOST or not text.isascii() and len(text.encode()) > TEXT_AT_MOST:
+    if len(text) > TEXT_AT_MOST or (not text.isascii() and len(text.encode()) > TEXT_AT_MOST):
         raise ValueError(f"{where}: a text of more than {TEXT_AT_MOST} bytes: {text[:60]!r}…")
 
 
@@ -115,7 +113,7 @@ async def write(
     return [batch.answer(row) for batch, row in zip(batches, rows, strict=True)]
 
 
-def _arguments(batches: Sequence[Batch], keys: Mapping[str, CustomerKey]) -> tuple[list[Any], ...]:
+def _arguments(batches: Sequence[Batch], keys: Mapping[str, CustomerKey]) -> tuple[BinaryArray, ...]:
     writes = [write for batch in batches for write in batch.writes]
     places: dict[str, int] = {}
     for write in writes:
@@ -124,21 +122,21 @@ def _arguments(batches: Sequence[Batch], keys: Mapping[str, CustomerKey]) -> tup
     halves = [half for batch in batches for half in batch.halves]
     boxes = [sealed(new, half, keys) for new, half in zip(events, halves, strict=True)]
     return (
-        [len(batch.writes) for batch in batches],
-        [len(batch.events) for batch in batches],
-        list(places),
-        [places[write.stream] for write in writes],
-        [write.expected for write in writes],
-        [places[write.stream] for write in writes for _ in write.events],
-        [new.event_id for new in events],
-        [new.event.wire_name for new in events],
-        [new.event.schema_version for new in events],
-        [new.occurred_at for new in events],
-        [new.actor for new in events],
-        [new.subject for new in events],
-        [new.correlation_id for new in events],
-        [new.causation_id for new in events],
-        [half.payload for half in halves],
-        [personal for personal, _ in boxes],
-        [key_id for _, key_id in boxes],
+        Int4s.of(len(batch.writes) for batch in batches),
+        Int4s.of(len(batch.events) for batch in batches),
+        Texts.of(places),
+        Int4s.of(places[write.stream] for write in writes),
+        Int8s.of(write.expected for write in writes),
+        Int4s.of(places[write.stream] for write in writes for _ in write.events),
+        Uuids.of(new.event_id for new in events),
+        Texts.of(new.event.wire_name for new in events),
+        Int8s.of(new.event.schema_version for new in events),
+        Moments.of(new.occurred_at for new in events),
+        Texts.of(new.actor for new in events),
+        Texts.of(new.subject for new in events),
+        Texts.of(new.correlation_id for new in events),
+        Texts.of(new.causation_id for new in events),
+        Bytes(half.payload for half in halves),
+        Bytes(personal for personal, _ in boxes),
+        Uuids.of(key_id for _, key_id in boxes),
     )

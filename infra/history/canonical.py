@@ -12,9 +12,9 @@ since 2000-01-01T00:00:00Z as such a number; texts are UTF-8; ids are their sixt
 are the stored bytes, the latter still encrypted: destroying a key leaves the chain whole. The first event's
 ``previous_hash`` is 32 zero bytes.
 
-These are PostgreSQL's own binary forms: a row of ``COPY (SELECT … :data:`ENCODED` …) TO STDOUT (FORMAT binary)`` is, behind
-its count of fields, the encoding itself, so that a verification hashes what comes over the wire. ``history.event_hash``
-in append.sql computes the same inside PostgreSQL.
+These are PostgreSQL's own binary forms: a row of ``COPY (SELECT`` :data:`ENCODED` ``…) TO STDOUT (FORMAT binary)``
+is, behind its count of fields, the encoding itself, so that a verification hashes what comes over the wire.
+``history.event_hash`` in append.sql computes the same inside PostgreSQL.
 """
 
 import hashlib
