@@ -66,6 +66,13 @@ class Settings(BaseSettings):
         default=None, description="Base64 of 32 bytes: wraps the customers' keys, signs sessions and look-ups."
     )
 
+    previous_master_keys: SecretStr | None = Field(
+        default=None, description="Master keys before it, comma-separated, until `ringback keys rotate` has ended."
+    )
+    keys_postgres_url: str | None = Field(
+        default=None, description="PostgreSQL of the customers' keys, apart from the history's; none: the same."
+    )
+
     operator: str | None = Field(
         default=None, description="Who acts at the command line, where --as does not say: a name at the desk."
     )

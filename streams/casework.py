@@ -11,7 +11,7 @@ from outreach.customers.service import Customers
 from outreach.projections import projections
 from streams.arrivals import TOPICS, Arrivals
 from streams.card_context import ContextWriter
-from streams.ground import master_key, opened_history
+from streams.ground import opened_history
 from streams.intake import Incoming, Intake
 from streams.role import Role, together
 from streams.rulesets.announced import keep_telling
@@ -37,12 +37,11 @@ class Casework:
         Raises:
             Exception: something that is not understood; leave the process.
         """
-        key = master_key(self._settings)
         async with opened_history(self._settings, self._clock) as history:
             cases = Cases(history, self._clock)
-            self._arrivals = Arrivals(cases, Customers(history, self._clock, master_key=key))
+            self._arrivals = Arrivals(cases, Customers(history, self._clock, master_key=history.lookup_key))
             await together(
-                ProjectionRunner(history, projections(key)).run(),
+                ProjectionRunner(history, projections(history.lookup_key)).run(),
                 Timers(history, cases, self._settings, self._clock).run(),
                 keep_telling(self._settings.redis_url or "", RuleSets(history, self._clock).in_force),
                 self._context.run(history, cases),

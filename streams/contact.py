@@ -31,7 +31,7 @@ from outreach.contact.ledger import Ledger
 from outreach.contact.sms import TwilioSms
 from outreach.customers.service import Customers
 from streams.follower import RETRYABLE, Follower
-from streams.ground import master_key, opened_history
+from streams.ground import opened_history
 from streams.lanes import Lanes
 from streams.role import together
 from streams.runner import App, faust_app
@@ -83,7 +83,7 @@ class Outreach:
             channels=frozenset(channels),
         )
         cases = Cases(history, clock)
-        customers = Customers(history, clock, master_key=master_key(settings))
+        customers = Customers(history, clock, master_key=history.lookup_key)
         self._ledger = Ledger(history, cases, customers, bank, clock)
         self._courier = Courier(self._ledger, channels, clock, patience or Patience.of(settings))
         self.lanes = Lanes()

@@ -10,6 +10,7 @@ import structlog
 
 from infra.clock import Clock
 from infra.history.errors import Unavailable
+from infra.history.opening import open_history
 from infra.history.store import History
 from infra.settings import Settings
 
@@ -41,9 +42,7 @@ async def opened_history(settings: Settings, clock: Clock) -> AsyncIterator[Hist
     """
     while True:
         try:
-            history = await History.open(
-                settings.postgres_url or "", master_key=master_key(settings), clock=clock, redis_url=settings.redis_url
-            )
+            history = await open_history(settings, clock)
         except Unavailable as error:
             log.warning("the history is away", error=type(error).__name__)
             await asyncio.sleep(_PAUSE_S)

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from infra.clock import Clock, utc_now
 from infra.history.errors import Unavailable
+from infra.history.opening import open_history
 from infra.history.projection import ProjectionRunner
 from infra.history.store import History
 from infra.problems import install_problems
@@ -30,7 +31,6 @@ from streams.errors import BrokerAway
 from streams.feed.batch import BYTES_AT_MOST
 from streams.feed.http import feed_router
 from streams.feed.resend import Resend
-from streams.ground import master_key
 from streams.health import Check, health_router
 from streams.producer import Producer
 from streams.rate import RateLimit
@@ -97,12 +97,9 @@ async def open_services(base: Base) -> AsyncIterator[Services]:
         Unavailable: PostgreSQL cannot be reached.
     """
     settings, clock = base.settings, base.clock
-    key = master_key(settings)
-    async with await History.open(
-        settings.postgres_url or "", master_key=key, clock=clock, redis_url=settings.redis_url
-    ) as history:
+    async with await open_history(settings, clock) as history:
         cases = Cases(history, clock)
-        customers = Customers(history, clock, master_key=key)
+        customers = Customers(history, clock, master_key=history.lookup_key)
         accounts = Accounts(history, clock)
         desk = Desk(
             history=history, cases=cases, customers=customers, accounts=accounts, settings=settings, clock=clock
@@ -267,7 +264,7 @@ async def _read_models(services: Services) -> None:
     at the top, and must not end more than them.
     """
     while True:
-        runner = ProjectionRunner(services.history, projections(master_key(services.base.settings)))
+        runner = ProjectionRunner(services.history, projections(services.history.lookup_key))
         run = asyncio.create_task(runner.run(), name="read-models")
         try:
             await asyncio.wait({run})

@@ -28,7 +28,6 @@ from outreach.cases.service import Cases
 from outreach.contact.codes import Advice, explain
 from outreach.contact.incoming import Incoming
 from outreach.customers.service import Customers
-from streams.ground import master_key
 
 ACTOR: Final = "provider:twilio"
 VOICES: Final = {"en": "en-US", "de": "de-DE", "es": "es-ES"}
@@ -51,7 +50,7 @@ def webhook_router(
         cases,
         customers,
         clock,
-        master_key=master_key(settings),
+        master_key=history.lookup_key,
         bank_name=settings.bank_name,
         bank_phone=settings.bank_phone,
         default_language=settings.default_language,

@@ -14,11 +14,12 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from infra.cli.connected import master_key
+from infra.cli.connected import with_addresses
 from infra.cli.rehearsed import rehearsed
 from infra.cli.supervisor import ROLES, Supervisor
 from infra.cli.up import interruptible
 from infra.clock import utc_now
+from infra.history.opening import open_history
 from infra.history.store import History
 from infra.servers import ServersError, running
 from infra.settings import Settings
@@ -116,12 +117,7 @@ async def _perform(console: Console, supervisor: Supervisor, *, once: bool) -> b
     feed_key = settings.feed_key.get_secret_value() if settings.feed_key else ""
     customer = story_customer()
     async with (
-        await History.open(
-            supervisor.addresses.postgres_url,
-            master_key=master_key(settings),
-            clock=utc_now,
-            redis_url=supervisor.addresses.redis_url,
-        ) as history,
+        await open_history(with_addresses(settings, supervisor.addresses), utc_now) as history,
         Bank(web, feed_key) as bank,
         Telephone(rehearsal, customer["phone"]) as telephone,
         Desk(web) as desk,

@@ -10,10 +10,9 @@ from rich.filesize import decimal
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from infra.cli.connected import master_key
 from infra.cli.opened import history_settings, opened_history
 from infra.cli.screen import harmless
-from infra.history.projection import Projection, rebuild
+from infra.history.projection import rebuild
 from infra.history.stats import Reader, Stats, stats
 from infra.history.verify import Verification, verify
 from outreach.projections import projections
@@ -53,12 +52,11 @@ def rebuild_command(
     as_json: AsJson = False,
 ) -> None:
     """Derives read models again from the first event; whoever reads them sees the old rows until it is done."""
-    settings = history_settings()
-    known = {projection.name: projection for projection in projections(master_key(settings))}
+    known = [projection.name for projection in projections(b"")]
     if every == (name is not None) or (name is not None and name not in known):
         typer.secho(f"ringback: name one read model of {', '.join(sorted(known))}, or --all", err=True)
         raise typer.Exit(USAGE)
-    reached = asyncio.run(_rebuild(list(known.values()) if name is None else [known[name]]))
+    reached = asyncio.run(_rebuild(known if name is None else [name]))
     if as_json:
         _print_json({"rebuilt": reached})
     else:
@@ -83,11 +81,13 @@ async def _verify() -> Verification:
             return await verify(history, lambda done, of: progress.update(task, completed=done, total=of))
 
 
-async def _rebuild(chosen: list[Projection]) -> dict[str, int]:
+async def _rebuild(chosen: list[str]) -> dict[str, int]:
     reached = {}
     with _progress() as progress:
         async with opened_history(history_settings()) as history:
-            for projection in chosen:
+            for projection in projections(history.lookup_key):
+                if projection.name not in chosen:
+                    continue
                 task = progress.add_task(projection.name, total=None)
 
                 def show(position: int, head: int, task: Any = task) -> None:

@@ -3,9 +3,10 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from infra.cli.connected import MASTER_KEY_BYTES, connected_settings, master_key
+from infra.cli.connected import connected_settings, master_key
 from infra.cli.keys import with_keys
 from infra.clock import utc_now
+from infra.history.opening import open_history
 from infra.history.store import History
 from infra.settings import Settings
 
@@ -32,7 +33,7 @@ async def opened_history(settings: Settings, *, readable: bool = True) -> AsyncI
         UnusableSetting: the master key is wanted, and is missing or wrong.
         Unavailable: PostgreSQL cannot be reached.
     """
-    key = master_key(settings) if readable else bytes(MASTER_KEY_BYTES)
-    opened = await History.open(settings.postgres_url or "", master_key=key, clock=utc_now, pool_size=4)
-    async with opened as history:
+    if readable:
+        master_key(settings)
+    async with await open_history(settings, utc_now, pool_size=4, readable=readable) as history:
         yield history

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from infra.cli.connected import connected_settings, master_key
 from infra.clock import utc_now
-from infra.history.store import History
+from infra.history.opening import open_history
 from infra.settings import Settings
 from outreach.desk.accounts import Accounts
 
@@ -60,9 +60,8 @@ def link(name: Name, minutes: Minutes = 15) -> None:
 
 
 async def _with_accounts(settings: Settings, ask: Callable[[Accounts], Awaitable[ResultT]]) -> ResultT:
-    async with await History.open(
-        settings.postgres_url or "", master_key=master_key(settings), clock=utc_now, redis_url=settings.redis_url
-    ) as history:
+    master_key(settings)
+    async with await open_history(settings, utc_now) as history:
         accounts = Accounts(history, utc_now)
         await accounts.prepare()
         return await ask(accounts)

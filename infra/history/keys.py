@@ -5,89 +5,91 @@ Every customer's 256-bit data key is random and is stored only wrapped: AES-256-
 bound to the id of its event, so that it cannot be moved to another event.
 """
 
-import secrets
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
-from uuid import UUID, uuid4
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from psycopg import AsyncConnection
-from psycopg.rows import TupleRow
+from uuid import UUID
 
 from infra.clock import Clock
-from infra.history.errors import HistoryError, Unreadable, WrongMasterKey
+from infra.history.errors import WrongMasterKey
+from infra.history.keystore import INSTALLATION, Connection, KeyStore, WrappedKey
+from infra.history.masters import MasterKeys
 
-_KEY_BYTES = 32
-_NONCE_BYTES = 12
-"""NIST SP 800-38D, 5.2.1.1: 96 bits; random nonces are safe for 2**32 messages under one key (8.3)."""
-
-_CHECK_TEXT = b"ringback master key"
 _CACHED_KEYS = 10_000
-_CACHED_FOR = timedelta(seconds=60)
-"""A destroyed key is used by no process after this."""
+FORGOTTEN_AFTER = timedelta(seconds=60)
+"""A destroyed key is used by no process after this, even one that nobody could tell of it."""
+
+LOOK_UPS = f"{INSTALLATION}look-ups"
+"""The subject of the installation's own key, under which telephone numbers are hashed: it outlives every master key."""
 
 CustomerKey = tuple[UUID, bytes]
 """A key's id and its 32 bytes."""
 
 
-def seal(key: bytes, text: bytes, bound_to: bytes) -> bytes:
-    """Encrypts with AES-256-GCM; a fresh nonce stands in front."""
-    nonce = secrets.token_bytes(_NONCE_BYTES)
-    return nonce + AESGCM(key).encrypt(nonce, text, bound_to)
-
-
-def unseal(key: bytes, sealed: bytes, bound_to: bytes) -> bytes:
-    """Decrypts what :func:`seal` made.
-
-    Raises:
-        Unreadable: another key, another binding, or altered bytes.
-    """
-    try:
-        return AESGCM(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], bound_to)
-    except (InvalidTag, ValueError) as error:
-        raise Unreadable("sealed bytes do not open with their key") from error
-
-
 class CustomerKeys:
-    """The customers' keys: made on first use, unwrapped, and remembered for a minute."""
+    """The customers' keys: made on first use, unwrapped, and remembered for a minute.
 
-    def __init__(self, master_key: bytes, clock: Clock) -> None:
-        if len(master_key) != _KEY_BYTES:
-            raise HistoryError(f"the master key has {len(master_key)} bytes; it must have {_KEY_BYTES}")
-        self._master = master_key
+    Args:
+        store: where they lie.
+        masters: what unwraps them; None where personal data is not to be read.
+        clock: ages what is remembered.
+    """
+
+    def __init__(self, store: KeyStore, masters: MasterKeys | None, clock: Clock) -> None:
+        self.store = store
+        self._masters = masters
         self._clock = clock
-        self._checked = False
         self._by_id: OrderedDict[UUID, tuple[bytes | None, datetime]] = OrderedDict()
         self._by_subject: dict[str, tuple[UUID, datetime]] = {}
 
-    async def for_writing(self, conn: AsyncConnection[TupleRow], subjects: Iterable[str]) -> dict[str, CustomerKey]:
-        """The living key of each subject; one that has none gets one, in the caller's transaction.
+    @property
+    def masters(self) -> MasterKeys:
+        """The master keys.
 
-        Call :meth:`remember` once the transaction is committed, and not before: a key that was rolled back must not
-        be used again.
+        Raises:
+            WrongMasterKey: there are none.
+        """
+        if self._masters is None:
+            raise WrongMasterKey("personal data cannot be read or written without RINGBACK_MASTER_KEY")
+        return self._masters
+
+    async def check(self, conn: Connection) -> None:
+        """Looks whether the settings give the master key that wraps what is made now, if they give any.
+
+        Raises:
+            WrongMasterKey: they do not.
+        """
+        if self._masters is not None and (current := await self.store.current_master(conn)) is not None:
+            self._masters.check(current)
+
+    async def look_ups(self, conn: Connection) -> bytes:
+        """The installation's own key, made on first use; the same for ever.
+
+        Raises:
+            WrongMasterKey: the master key is not this history's.
+        """
+        return self._unwrap(await self.store.make(conn, LOOK_UPS, self.masters))
+
+    async def for_writing(self, conn: Connection, subjects: Iterable[str]) -> dict[str, CustomerKey]:
+        """The living key of each subject; one that has none gets one, committed when this returns.
+
+        Args:
+            conn: to the history, outside a transaction.
+            subjects: whose keys.
 
         Raises:
             WrongMasterKey: the master key is not this history's.
         """
         found: dict[str, CustomerKey] = {}
-        missing = []
         for subject in sorted(set(subjects)):  # sorted: two writers that make keys for the same customers never cross
             cached = self._cached(subject)
             if cached is None:
-                missing.append(subject)
-            else:
-                found[subject] = cached
-        if missing:
-            await self._check_master(conn)
-            for subject in missing:
-                found[subject] = await self._living_key(conn, subject)
+                wrapped = await self.store.make(conn, subject, self.masters)
+                cached = wrapped.key_id, self._unwrap(wrapped)
+            found[subject] = cached
         return found
 
-    async def for_reading(
-        self, conn: AsyncConnection[TupleRow], key_ids: Collection[UUID]
-    ) -> Mapping[UUID, bytes | None]:
+    async def for_reading(self, conn: Connection, key_ids: Collection[UUID]) -> Mapping[UUID, bytes | None]:
         """The keys with these ids; None for one that is destroyed or was never here.
 
         Raises:
@@ -97,23 +99,19 @@ class CustomerKeys:
         found: dict[UUID, bytes | None] = {}
         for key_id in key_ids:
             entry = self._by_id.get(key_id)
-            if entry is not None and now - entry[1] < _CACHED_FOR:
+            if entry is not None and now - entry[1] < FORGOTTEN_AFTER:
                 found[key_id] = entry[0]
         missing = [key_id for key_id in key_ids if key_id not in found]
         if missing:
-            await self._check_master(conn)
-            cursor = await conn.execute(
-                "SELECT key_id, subject, wrapped FROM keys.customer_keys WHERE key_id = ANY (%s)", (missing,)
-            )
-            rows = {row[0]: row for row in await cursor.fetchall()}
+            wrapped = {key.key_id: key for key in await self.store.find(conn, missing)}
             for key_id in missing:
-                row = rows.get(key_id)
-                found[key_id] = self._unwrap(*row) if row is not None and row[2] is not None else None
+                key = wrapped.get(key_id)
+                found[key_id] = self._unwrap(key) if key is not None and key.wrapped is not None else None
                 self._keep(key_id, found[key_id], now)
         return found
 
     def remember(self, keys: Mapping[str, CustomerKey]) -> None:
-        """Keeps keys whose transaction is committed."""
+        """Keeps keys that are committed."""
         now = self._clock()
         for subject, (key_id, key) in keys.items():
             if subject not in self._by_subject or self._cached(subject) is None:
@@ -125,9 +123,15 @@ class CustomerKeys:
         self._by_id.clear()
         self._by_subject.clear()
 
+    def forget_subject(self, subject: str) -> None:
+        """Drops the key of one subject from memory."""
+        known = self._by_subject.pop(subject, None)
+        if known is not None:
+            self._by_id.pop(known[0], None)
+
     def _cached(self, subject: str) -> CustomerKey | None:
         known = self._by_subject.get(subject)
-        if known is None or self._clock() - known[1] >= _CACHED_FOR:
+        if known is None or self._clock() - known[1] >= FORGOTTEN_AFTER:
             return None
         entry = self._by_id.get(known[0])
         return (known[0], entry[0]) if entry is not None and entry[0] is not None else None
@@ -140,52 +144,5 @@ class CustomerKeys:
         if len(self._by_subject) > _CACHED_KEYS:
             self._by_subject.clear()
 
-    async def _living_key(self, conn: AsyncConnection[TupleRow], subject: str) -> CustomerKey:
-        key_id, key = uuid4(), secrets.token_bytes(_KEY_BYTES)
-        while True:
-            cursor = await conn.execute(
-                "SELECT key_id, subject, wrapped FROM keys.customer_keys WHERE subject = %s AND wrapped IS NOT NULL",
-                (subject,),
-            )
-            row = await cursor.fetchone()
-            if row is not None:
-                return row[0], self._unwrap(*row)
-            # Waits for another writer's uncommitted key of this customer, and then finds it above.
-            cursor = await conn.execute(
-                "INSERT INTO keys.customer_keys (key_id, subject, wrapped, created_at) VALUES (%s, %s, %s, now())"
-                " ON CONFLICT (subject) WHERE wrapped IS NOT NULL DO NOTHING",
-                (key_id, subject, seal(self._master, key, _binding(key_id, subject))),
-            )
-            if cursor.rowcount == 1:
-                return key_id, key
-
-    def _unwrap(self, key_id: UUID, subject: str, wrapped: bytes) -> bytes:
-        try:
-            return unseal(self._master, wrapped, _binding(key_id, subject))
-        except Unreadable as error:
-            raise WrongMasterKey(
-                f"the customer key {key_id} does not open with this master key (RINGBACK_MASTER_KEY), or is damaged"
-            ) from error
-
-    async def _check_master(self, conn: AsyncConnection[TupleRow]) -> None:
-        if self._checked:
-            return
-        cursor = await conn.execute("SELECT sealed FROM keys.master_check")
-        row = await cursor.fetchone()
-        if row is None:
-            await conn.execute(
-                "INSERT INTO keys.master_check (sealed) VALUES (%s) ON CONFLICT DO NOTHING",
-                (seal(self._master, _CHECK_TEXT, b""),),
-            )
-            return  # looked at again with the next key: another writer's may have been first, or this be rolled back
-        try:
-            unseal(self._master, row[0], b"")
-        except Unreadable as error:
-            raise WrongMasterKey(
-                "this history's customer keys are wrapped by another master key than RINGBACK_MASTER_KEY"
-            ) from error
-        self._checked = True
-
-
-def _binding(key_id: UUID, subject: str) -> bytes:
-    return key_id.bytes + subject.encode()
+    def _unwrap(self, key: WrappedKey) -> bytes:
+        return self.masters.unwrap(key.master_id or "", key.key_id, key.subject, key.wrapped or b"")

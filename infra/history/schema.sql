@@ -1,11 +1,9 @@
 -- The history's tables, version 2. Applied once, under an advisory lock (schema.py), with append.sql behind it.
 
 CREATE SCHEMA history;
-CREATE SCHEMA keys;
 CREATE SCHEMA views;
 
 COMMENT ON SCHEMA history IS 'What happened, append-only, chained.';
-COMMENT ON SCHEMA keys IS 'A key per customer, wrapped by the master key: destroying one makes its customer''s data unreadable.';
 COMMENT ON SCHEMA views IS 'Read models: each can be dropped and rebuilt from the history.';
 
 -- THE TABLES OF THE HISTORY
@@ -72,23 +70,6 @@ CREATE TABLE history.subscriptions (
     name     text PRIMARY KEY,
     epoch    bigint NOT NULL DEFAULT 0,
     position bigint NOT NULL DEFAULT 0
-);
-
-CREATE TABLE keys.customer_keys (
-    key_id       uuid PRIMARY KEY,
-    subject      text NOT NULL,
-    wrapped      bytea,
-    created_at   timestamptz NOT NULL,
-    destroyed_at timestamptz,
-    CHECK ((wrapped IS NULL) = (destroyed_at IS NOT NULL))
-);
--- One living key per customer, whatever races.
-CREATE UNIQUE INDEX one_living_key ON keys.customer_keys (subject) WHERE wrapped IS NOT NULL;
-
--- A known text under the master key: a wrong master key is noticed before it wraps anything.
-CREATE TABLE keys.master_check (
-    one    boolean PRIMARY KEY DEFAULT true CHECK (one),
-    sealed bytea NOT NULL
 );
 
 CREATE TABLE views.checkpoints (

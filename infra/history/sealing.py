@@ -7,10 +7,11 @@ from uuid import UUID
 
 import msgspec
 
+from infra.history.box import seal, unseal
 from infra.history.canonical import StoredEvent, canonical_json
 from infra.history.errors import SubjectMissing, Unreadable
 from infra.history.event import Event, NewEvent, Recorded, UnknownEvent
-from infra.history.keys import CustomerKey, seal, unseal
+from infra.history.keys import CustomerKey
 from infra.history.registry import find, personal_fields
 
 

@@ -48,6 +48,8 @@ async def stats(history: History) -> Stats:
     Raises:
         Unavailable: retryable.
     """
+    async with history.keys() as (keys, conn):  # they may lie in another database: outside the snapshot
+        counted = await keys.store.counts(conn)
     async with history.transaction() as conn:
         await conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         ((position, head_hash),) = await _rows(conn, "SELECT position, encode(hash, 'hex') FROM history.head")
@@ -55,11 +57,6 @@ async def stats(history: History) -> Stats:
             conn,
             "SELECT (SELECT count(*) FROM history.stream_versions WHERE version = 1),"
             " (SELECT sum(pg_total_relation_size(relid))::bigint FROM pg_partition_tree('history.events'))",
-        )
-        ((keys, destroyed),) = await _rows(
-            conn,
-            "SELECT count(*) FILTER (WHERE wrapped IS NOT NULL), count(*) FILTER (WHERE wrapped IS NULL)"
-            " FROM keys.customer_keys",
         )
         types = await _rows(conn, "SELECT type, count(*) FROM history.events GROUP BY type ORDER BY 2 DESC, 1")
         subscriptions = await _rows(conn, "SELECT name, position FROM history.subscriptions ORDER BY name")
@@ -69,8 +66,8 @@ async def stats(history: History) -> Stats:
         head_hash=head_hash,
         streams=streams,
         types=dict(types),
-        keys=keys,
-        destroyed_keys=destroyed,
+        keys=sum(counted.by_master.values()),
+        destroyed_keys=counted.destroyed,
         bytes=size,
         subscriptions=[Reader(name, at, position - at) for name, at in subscriptions],
         projections=[Reader(name, at, position - at) for name, at in projections],

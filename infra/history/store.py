@@ -6,7 +6,7 @@ first answer.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Self
@@ -19,10 +19,12 @@ from infra.clock import Clock
 from infra.history.appending import Batch, write
 from infra.history.cancellation import Cancellation
 from infra.history.canonical import StoredEvent
-from infra.history.errors import HistoryError, Unavailable
+from infra.history.errors import HistoryError, Unavailable, WrongMasterKey
 from infra.history.event import Event, Recorded
 from infra.history.group import GroupAppend
 from infra.history.keys import CustomerKeys
+from infra.history.keystore import KeyStore
+from infra.history.masters import MasterKeys
 from infra.history.reading import rows, stream_rows
 from infra.history.schema import ensure_schema
 from infra.history.sealing import opened
@@ -58,12 +60,21 @@ class History:
     """
 
     def __init__(
-        self, pool: AsyncConnectionPool[Connection], keys: CustomerKeys, wake: Wake, postgres_url: str
+        self,
+        pool: AsyncConnectionPool[Connection],
+        keys: CustomerKeys,
+        wake: Wake,
+        postgres_url: str,
+        *,
+        keys_pool: AsyncConnectionPool[Connection] | None = None,
+        lookup_key: bytes | None = None,
     ) -> None:
         self.pool = pool
         self.wake = wake
         self.postgres_url = postgres_url
         self._keys = keys
+        self._keys_pool = keys_pool
+        self._lookup_key = lookup_key
         self._group = GroupAppend(self._connection, keys)
 
     @classmethod
@@ -71,54 +82,57 @@ class History:
         cls,
         postgres_url: str,
         *,
-        master_key: bytes,
+        master_key: bytes | None,
         clock: Clock,
         redis_url: str | None = None,
         pool_size: int = 8,
+        previous_master_keys: Sequence[bytes] = (),
+        keys_postgres_url: str | None = None,
     ) -> Self:
         """Connects, and makes the tables if they are missing.
 
         Args:
             postgres_url: a PostgreSQL connection string, version 14 or newer.
-            master_key: 32 bytes that wrap the customers' keys.
+            master_key: 32 bytes that wrap the customers' keys; None where no personal data is read or written.
             clock: ages the keys that are held in memory; events are recorded by the server's clock.
             redis_url: where readers in other processes are woken; without one they poll.
             pool_size: at most so many connections.
+            previous_master_keys: those that may still wrap customers' keys, while the master key is replaced.
+            keys_postgres_url: the database in which the customers' keys lie; None: that of the history.
 
         Raises:
             Unavailable: PostgreSQL cannot be reached.
+            WrongMasterKey: the customers' keys are wrapped by another master key.
             SchemaTooNew: a newer Ringback has made the tables.
             SchemaTooOld: an older one has, and there is no way from its tables to these.
         """
-        keys = CustomerKeys(master_key, clock)
-        pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
-            postgres_url,
-            # A read alone needs no BEGIN and COMMIT, which are two of its three round trips.
-            kwargs={"options": _OPTIONS, "application_name": "ringback", "autocommit": True},
-            min_size=1,
-            max_size=pool_size,
-            timeout=_CONNECTION_WITHIN_S,
-            reconnect_timeout=_CONNECTION_WITHIN_S,  # given up soon and begun anew on demand: no long pauses after one
-            open=False,
-        )
+        masters = None if master_key is None else MasterKeys(master_key, previous_master_keys)
+        pool = _pool(postgres_url, pool_size)
+        keys_pool = _pool(keys_postgres_url, pool_size) if keys_postgres_url else None
+        keys = CustomerKeys(KeyStore(keys_pool), masters, clock)
         try:
-            await pool.open(wait=True, timeout=_OPEN_WITHIN_S)
+            for each in (pool, keys_pool):
+                if each is not None:
+                    await each.open(wait=True, timeout=_OPEN_WITHIN_S)
             async with pool.connection() as conn:
                 await ensure_schema(conn)
+                await keys.store.prepare(conn)
+                await keys.check(conn)
+                lookup_key = None if masters is None else await keys.look_ups(conn)
         except BaseException as error:
-            await pool.close()
+            await _close(pool, keys_pool)
             if isinstance(error, _AWAY):
                 raise Unavailable(f"PostgreSQL cannot be reached: {error}") from error
             raise
-        wake = Wake(redis_url)
+        wake = Wake(redis_url, on_forget=keys.forget)
         await wake.start()
-        return cls(pool, keys, wake, postgres_url)
+        return cls(pool, keys, wake, postgres_url, keys_pool=keys_pool, lookup_key=lookup_key)
 
     async def close(self) -> None:
         """Closes every connection; what was appended is committed long since."""
         await self._group.close()
         await self.wake.stop()
-        await self.pool.close()
+        await _close(self.pool, self._keys_pool)
 
     async def __aenter__(self) -> Self:
         return self
@@ -127,6 +141,48 @@ class History:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+    @property
+    def lookup_key(self) -> bytes:
+        """The installation's own 32 bytes, for keyed hashes; the same whichever master key wraps it.
+
+        Raises:
+            WrongMasterKey: the history was opened without a master key.
+        """
+        if self._lookup_key is None:
+            raise WrongMasterKey("look-ups need RINGBACK_MASTER_KEY")
+        return self._lookup_key
+
+    @asynccontextmanager
+    async def keys(self) -> AsyncIterator[tuple[CustomerKeys, Connection]]:
+        """The customers' keys, with a connection for their methods: to count, rewrap or destroy them.
+
+        Raises:
+            Unavailable: PostgreSQL is away, or went away meanwhile.
+        """
+        async with self._connection() as conn:
+            yield self._keys, conn
+
+    async def destroy_keys(self, subjects: Collection[str]) -> list[UUID]:
+        """Destroys the living keys of these subjects, here and in the memory of every process.
+
+        Others hear of it through Redis at once; one that cannot be told forgets within `keys.FORGOTTEN_AFTER`.
+
+        Returns:
+            the keys that there were.
+
+        Raises:
+            Unavailable: retryable: what is destroyed already is no longer there.
+        """
+        async with self.keys() as (keys, conn):
+            destroyed = await keys.store.destroy(conn, sorted(subjects))
+        self._keys.forget()
+        await self.wake.forget_keys()
+        return destroyed
+
+    def forget_key(self, subject: str) -> None:
+        """Has the subject's key looked up anew by the next append: it has been destroyed, others may not know yet."""
+        self._keys.forget_subject(subject)
 
     async def append(self, *writes: StreamWrite, within: Within | None = None) -> Appended:
         """Appends to all streams or to none, in one transaction, which appends of other tasks may share (group.py).
@@ -308,3 +364,22 @@ class History:
                 await self.pool.check()
             raise Unavailable(f"PostgreSQL is away: {error}") from error
         cancellation.check()
+
+
+def _pool(postgres_url: str, size: int) -> AsyncConnectionPool[Connection]:
+    return AsyncConnectionPool(
+        postgres_url,
+        # A read alone needs no BEGIN and COMMIT, which are two of its three round trips.
+        kwargs={"options": _OPTIONS, "application_name": "ringback", "autocommit": True},
+        min_size=1,
+        max_size=size,
+        timeout=_CONNECTION_WITHIN_S,
+        reconnect_timeout=_CONNECTION_WITHIN_S,  # given up soon and begun anew on demand: no long pauses after one
+        open=False,
+    )
+
+
+async def _close(*pools: AsyncConnectionPool[Connection] | None) -> None:
+    for pool in pools:
+        if pool is not None:
+            await pool.close()

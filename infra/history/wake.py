@@ -6,6 +6,7 @@ nothing and fails nothing.
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 
 import structlog
 from redis.asyncio import Redis
@@ -13,6 +14,9 @@ from redis.exceptions import RedisError
 
 CHANNEL = "ringback:history"
 """Redis channel; each message is the newest position in decimal."""
+
+KEYS_CHANNEL = "ringback:keys"
+"""Redis channel; a message says that customers' keys were destroyed, not whose."""
 
 POLL_S = 1.0
 """A reader looks for itself after this long without a hint."""
@@ -24,10 +28,16 @@ log = structlog.get_logger(__name__)
 
 
 class Wake:
-    """Publishes and hears hints; without a Redis address only within this process."""
+    """Publishes and hears hints; without a Redis address only within this process.
 
-    def __init__(self, redis_url: str | None) -> None:
+    Args:
+        redis_url: where the other processes hear of it.
+        on_forget: called when a customer's key was destroyed, or may have been while nothing could be heard.
+    """
+
+    def __init__(self, redis_url: str | None, *, on_forget: Callable[[], None] | None = None) -> None:
         self._redis_url = redis_url
+        self._on_forget = on_forget
         self._waiters: set[asyncio.Event] = set()
         self._unpublished = asyncio.Event()
         self._newest = 0
@@ -64,6 +74,20 @@ class Wake:
         self._unpublished.set()
         self._ring()
 
+    async def forget_keys(self) -> bool:
+        """Has every process drop the customers' keys that it remembers; answers whether Redis passed it on.
+
+        Where it did not, each process forgets by itself, `infra.history.keys.FORGOTTEN_AFTER` after it learnt a key.
+        """
+        if self._redis is None:
+            return False
+        try:
+            await self._redis.publish(KEYS_CHANNEL, "")
+        except (RedisError, OSError) as error:
+            log.warning("destroyed keys not told", error=type(error).__name__)
+            return False
+        return True
+
     def heard(self) -> int:
         """How many hints there have been: take it before reading, and give it to :meth:`wait`."""
         return self._hints
@@ -87,6 +111,10 @@ class Wake:
         for hint in self._waiters:
             hint.set()
 
+    def _forget(self) -> None:
+        if self._on_forget is not None:
+            self._on_forget()
+
     async def _publish(self, redis: Redis) -> None:
         while True:
             await self._unpublished.wait()
@@ -101,9 +129,13 @@ class Wake:
         while True:
             try:
                 async with redis.pubsub(ignore_subscribe_messages=True) as pubsub:
-                    await pubsub.subscribe(CHANNEL)
+                    await pubsub.subscribe(CHANNEL, KEYS_CHANNEL)
+                    self._forget()  # what was said before this is not known
                     while True:
-                        if await pubsub.get_message(timeout=POLL_S) is not None:
+                        message = await pubsub.get_message(timeout=POLL_S)
+                        if message is not None and message["channel"] == KEYS_CHANNEL:
+                            self._forget()
+                        elif message is not None:
                             self._ring()
             except (RedisError, OSError) as error:
                 log.warning("history hints not heard", error=type(error).__name__)

@@ -99,8 +99,7 @@ class World:
         self.network = rehearsal.network
         self.mailboxes = rehearsal.mailboxes
         self.cases = Cases(history, utc_now)
-        key = settings.master_key.get_secret_value() if settings.master_key else ""
-        self.customers = Customers(history, utc_now, master_key=base64.b64decode(key))
+        self.customers = Customers(history, utc_now, master_key=history.lookup_key)
         self.http = httpx.AsyncClient(base_url=settings.web_url, trust_env=False, timeout=10)
         self.rehearsal_http = httpx.AsyncClient(base_url=settings.twilio_api_url or "", trust_env=False, timeout=10)
         self._roles: list[Role] = []
@@ -213,7 +212,7 @@ async def open_world(settings: Settings) -> AsyncIterator[World]:
                 history=history, cases=world.cases, customers=world.customers, settings=settings, clock=utc_now
             )
         )
-        read_models = asyncio.create_task(ProjectionRunner(history, projections(master_key)).run())
+        read_models = asyncio.create_task(ProjectionRunner(history, projections(history.lookup_key)).run())
         async with (
             _served(web, settings.http_port),
             _served(rehearsal_app(rehearsal, settings), settings.http_port + 1),
