@@ -101,7 +101,7 @@ SET enable_seqscan TO off SET enable_hashjoin TO off SET enable_mergejoin TO off
 SET plan_cache_mode TO force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
-    head       history.head%ROWTYPE;
+    last       history.head%ROWTYPE;
     recorded   timestamptz;
     at         bigint;
     last_hash  bytea;
@@ -139,11 +139,11 @@ BEGIN
         AS g (s, event_id, type, schema_version, occurred_at, actor, subject, correlation_id, causation_id,
               payload, personal, key_id);
 
-    SELECT * INTO STRICT head FROM history.head FOR UPDATE;
+    SELECT * INTO STRICT last FROM history.head FOR UPDATE;
     -- Under the lock, and by the one clock that all writers share: a moment is a position.
-    recorded := greatest(clock_timestamp(), head.recorded_at);
-    at := head.position;
-    last_hash := head.hash;
+    recorded := greatest(clock_timestamp(), last.recorded_at);
+    at := last.position;
+    last_hash := last.hash;
     SELECT (SELECT array_agg(i.event_id)
               FROM unnest(p_event_id) AS g (event_id) JOIN history.event_ids i ON i.event_id = g.event_id),
            (SELECT array_agg(coalesce((SELECT v.version FROM history.stream_versions v
@@ -202,13 +202,13 @@ BEGIN
         position := at;
         RETURN NEXT;
     END LOOP;
-    IF at = head.position THEN
+    IF at = last.position THEN
         RETURN;
     END IF;
 
     -- A tenth of a range ahead, so that nobody comes to a position that has no place.
-    WHILE at + head.range_size / 10 >= head.ranges_end LOOP
-        head.ranges_end := history.make_range(head.ranges_end + 1, head.range_size);
+    WHILE at + last.range_size / 10 >= last.ranges_end LOOP
+        last.ranges_end := history.make_range(last.ranges_end + 1, last.range_size);
     END LOOP;
     WITH new AS (
         SELECT g.*, p_names[g.s] AS stream
@@ -223,7 +223,7 @@ BEGIN
         INSERT INTO history.event_ids SELECT new.event_id, new.position FROM new
     ), new_head AS (
         UPDATE history.head
-           SET position = at, hash = last_hash, recorded_at = recorded, ranges_end = head.ranges_end
+           SET position = at, hash = last_hash, recorded_at = recorded, ranges_end = last.ranges_end
     )
     INSERT INTO history.events
         SELECT new.position, new.stream, new.version, new.event_id, new.type, new.schema_version, new.occurred_at,
