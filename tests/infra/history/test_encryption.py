@@ -8,9 +8,9 @@ import pytest
 from psycopg import sql
 
 from infra.clock import utc_now
+from infra.history.box import seal, unseal
 from infra.history.errors import HistoryError, Unreadable, WrongMasterKey
 from infra.history.event import UnknownEvent
-from infra.history.box import seal, unseal
 from infra.history.store import History, StreamWrite
 from tests.infra.history.conftest import Make
 from tests.infra.history.notes import NoteTaken
