@@ -122,6 +122,17 @@ HISTORY_EVENTS = Counter(
 HISTORY_APPEND_SECONDS = Histogram(
     "ringback_history_append_seconds", "Time of one append, commit included.", buckets=_FAST_S, registry=REGISTRY
 )
+HISTORY_SEALED_POSITION = Gauge(
+    "ringback_history_sealed_position",
+    "Position of the newest seal that this process has made.",
+    registry=REGISTRY,
+    multiprocess_mode="livemostrecent",
+)
+HISTORY_SEAL_REFUSED = Counter(
+    "ringback_history_seal_refused_total",
+    "Times that the history was not sealed because it does not follow from its last seal: somebody has to look.",
+    registry=REGISTRY,
+)
 READ_MODEL_LAG = Gauge(
     "ringback_read_model_lag_events",
     "Events of the history that a read model has not applied yet.",

@@ -20,7 +20,10 @@ from infra.history.chain import Row, Segment
 from infra.history.errors import Unavailable
 
 RANGE: Final = 50_000
-"""As many positions are walked in one go; fewer than two of them are not worth a second process."""
+"""As many positions are walked in one go."""
+
+WORTH_A_PROCESS: Final = 250_000
+"""Positions; a process is a second in starting."""
 
 PROCESSES_AT_MOST: Final = 8
 _SNAPSHOT: Final = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -92,7 +95,8 @@ async def segments(
     Raises:
         Unavailable: PostgreSQL is away, or went away meanwhile.
     """
-    wanted = min(processes or os.cpu_count() or 1, PROCESSES_AT_MOST, len(pieces))
+    positions = sum(last - first + 1 for first, last in pieces)
+    wanted = processes or min(os.cpu_count() or 1, PROCESSES_AT_MOST, positions // WORTH_A_PROCESS)
     try:
         if wanted < 2:  # noqa: PLR2004 -- a process of our own is there already
             conn = await asyncio.to_thread(connected, url, snapshot)

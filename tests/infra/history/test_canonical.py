@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from infra.history.canonical import COLUMNS, StoredEvent, canonical_json, encoding, event_hash
 from infra.history.store import History
 
-VECTORS = json.loads((Path(__file__).parent / "hash_vectors.json").read_text())
+VECTORS = json.loads((Path(__file__).parent / "vectors.json").read_text())["events"]
 
 JSON = st.recursive(
     st.none()
