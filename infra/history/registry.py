@@ -9,7 +9,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import msgspec
 
 from infra.history.errors import UndeclaredClass
-from infra.history.event import PERSONAL, PLAIN, Event
+from infra.history.event import PERSONAL, PLAIN, Event, EventT
 
 _classes: dict[tuple[str, int], type[Event]] = {}
 
@@ -54,6 +54,11 @@ def personal_fields(cls: type[Event]) -> Mapping[str, Any]:
     return {
         name: _empty(hints[name]) for name in cls.__struct_fields__ if any(m == PERSONAL for m in _marks(hints[name]))
     }
+
+
+def without_personal(event: EventT) -> EventT:
+    """The event with every personal field empty."""
+    return msgspec.structs.replace(event, **personal_fields(type(event)))
 
 
 def undeclared_strings(*sources: ModuleType | type[Event]) -> list[str]:

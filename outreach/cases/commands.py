@@ -100,6 +100,12 @@ class WrapUp(Struct, frozen=True, kw_only=True):
     note: str = ""
 
 
+class EraseCustomer(Struct, frozen=True, kw_only=True):
+    """The customer is being erased; with ``closing`` an open case is closed first, else it refuses."""
+
+    closing: bool = False
+
+
 # --- contact --------------------------------------------------------------------------------------------------------
 
 
@@ -219,7 +225,7 @@ class ShipCard(Struct, frozen=True, kw_only=True):
 
 
 AlertCommand: TypeAlias = ReceiveAlert | ReviseAlert | WithdrawAlert | AssignOwner
-TaskCommand: TypeAlias = TakeTask | ReturnTask | ViewData | VerifyCaller | WrapUp
+TaskCommand: TypeAlias = TakeTask | ReturnTask | ViewData | VerifyCaller | WrapUp | EraseCustomer
 ContactCommand: TypeAlias = (
     IntendContact
     | RefuseContact

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from infra.history.event import Event
-from outreach.cases import alerts, answers, card_actions, commands, contacts, tasks
+from outreach.cases import alerts, answers, card_actions, commands, contacts, erasure, tasks
 from outreach.cases.commands import Command
 from outreach.cases.draft import Draft
 from outreach.cases.errors import Refused
@@ -19,6 +19,7 @@ _DECIDERS: dict[type[Command], Callable[[Draft, Any], None]] = {
     commands.ReturnTask: tasks.give_back,
     commands.ViewData: tasks.view,
     commands.VerifyCaller: tasks.verify_caller,
+    commands.EraseCustomer: erasure.erase,
     commands.WrapUp: answers.wrap_up,
     commands.ConfirmPayments: answers.confirm,
     commands.DenyPayments: answers.deny,

@@ -1,6 +1,7 @@
 """A decision in the making: the events so far, and the case as they would leave it."""
 
 from infra.history.event import Event
+from infra.history.registry import without_personal
 from outreach.cases.evolve import evolve
 from outreach.cases.state import CaseState
 
@@ -13,6 +14,8 @@ class Draft:
         self.events: list[Event] = []
 
     def add(self, event: Event) -> None:
-        """Adds the event, and lets the state follow."""
+        """Adds the event, and lets the state follow; without what is personal, where the customer is erased."""
+        if self.state.erased:
+            event = without_personal(event)
         self.events.append(event)
         self.state = evolve(self.state, event)

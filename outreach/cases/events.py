@@ -303,10 +303,16 @@ class WrappedUp(Event, frozen=True, kw_only=True):
 
 
 class CaseResolved(Event, frozen=True, kw_only=True):
-    """The case is over: ``genuine``, ``fraud``, ``withdrawn`` or ``unanswered``."""
+    """The case is over: ``genuine``, ``fraud``, ``withdrawn``, ``unanswered`` or ``erased``."""
 
     wire_name: ClassVar[str] = "case.resolved"
     resolution: Plain
+
+
+class CustomerOfCaseErased(Event, frozen=True, kw_only=True):
+    """The customer is erased: what was personal in the case is gone, and what comes later is recorded without it."""
+
+    wire_name: ClassVar[str] = "case.customer-erased"
 
 
 # --- the card -------------------------------------------------------------------------------------------------------

@@ -269,6 +269,11 @@ def _wrapped_up(state: CaseState, event: e.WrappedUp) -> CaseState:
     return replace(state, wrapped_up_by=event.operator)
 
 
+@_on(e.CustomerOfCaseErased)
+def _erased(state: CaseState, _event: e.CustomerOfCaseErased) -> CaseState:
+    return replace(state, erased=True)
+
+
 @_on(e.CaseResolved)
 def _resolved(state: CaseState, event: e.CaseResolved) -> CaseState:
     return replace(state, resolution=event.resolution)

@@ -85,6 +85,7 @@ class CaseState(Struct, frozen=True, kw_only=True):
         struck_out: payments that detection believed, and that were not hers.
         heard_from: she rang or wrote something other than an opt-out.
         resolution: empty while the case is open.
+        erased: the customer is erased; nothing personal is recorded in the case any more.
     """
 
     case_id: str = ""
@@ -106,6 +107,7 @@ class CaseState(Struct, frozen=True, kw_only=True):
     heard_from: bool = False
     wrapped_up_by: str = ""
     resolution: str = ""
+    erased: bool = False
 
     @property
     def exists(self) -> bool:

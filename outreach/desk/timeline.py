@@ -139,6 +139,7 @@ _TELLERS: dict[type[Event], Callable[[Any, bool], Words]] = {
         _masked(v.note, masked=masked),
     ),
     e.CaseResolved: lambda v, _: ("end", f"Resolved: {said(RESOLUTIONS, v.resolution)}", ""),
+    e.CustomerOfCaseErased: lambda _v, _: ("end", "The customer was erased: what was personal here is gone", ""),
     e.CardActionRequested: lambda v, _: ("card", f"{said(ACTIONS, v.action)}: asked for", ""),
     e.CardActionSent: lambda v, _: (
         "card",

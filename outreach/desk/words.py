@@ -93,6 +93,7 @@ RESOLUTIONS = {
     "fraud": "It was not the customer",
     "withdrawn": "Alert taken back",
     "unanswered": "No answer",
+    "erased": "Closed: the customer was erased",
 }
 
 RETURNS = {"released": "put it back", "hand_over": "went quiet; it is in the queue again"}
