@@ -73,6 +73,19 @@ class Settings(BaseSettings):
         default=None, description="PostgreSQL of the customers' keys, apart from the history's; none: the same."
     )
 
+    seal_key: SecretStr | None = Field(
+        default=None, description="Base64 of 32 bytes: the Ed25519 key that seals the history; none: the home's."
+    )
+    seal_public_keys: str = Field(
+        default="", description="Public keys of earlier seals that still count: base64, separated by commas."
+    )
+    seal_every: timedelta = Field(
+        default=timedelta(minutes=1), description="The end of the history is sealed this often, if it has moved."
+    )
+    seals_file: Path | None = Field(
+        default=None, description="Each seal becomes a line of this file; none: seals.ndjson in the home."
+    )
+
     operator: str | None = Field(
         default=None, description="Who acts at the command line, where --as does not say: a name at the desk."
     )
@@ -134,6 +147,16 @@ class Settings(BaseSettings):
         named: dict[str, Any] = {"toml_file": os.environ.get("RINGBACK_SETTINGS", "ringback.toml")}
         toml = TomlConfigSettingsSource(settings_cls, **named)
         return init_settings, env_settings, dotenv_settings, toml, file_secret_settings
+
+    @property
+    def seals_path(self) -> Path:
+        """The file of the seals."""
+        return self.seals_file or self.home / "seals.ndjson"
+
+    @property
+    def earlier_seal_keys(self) -> list[str]:
+        """Public keys of earlier seals, each base64."""
+        return [key.strip() for key in self.seal_public_keys.split(",") if key.strip()]
 
     @property
     def web_url(self) -> str:

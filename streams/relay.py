@@ -27,9 +27,10 @@ from streams.ground import opened_history
 from streams.handing import Handing
 from streams.incarnation import per_incarnation
 from streams.producer import Outgoing, Producer
-from streams.role import Role
+from streams.role import Role, together
 from streams.runner import App, faust_app
 from streams.runner import run as run_app
+from streams.seals import keep_sealed, publish_seals
 from streams.topics import CASE_EVENTS, TopicIdentity
 
 log = structlog.get_logger(__name__)
@@ -63,7 +64,11 @@ class Relay:
             async def follow(identity: TopicIdentity) -> None:
                 await self._follow(history, producer, f"relay.{identity}")
 
-            await per_incarnation(self._settings, CASE_EVENTS, follow)
+            await together(
+                per_incarnation(self._settings, CASE_EVENTS, follow),
+                publish_seals(self._settings, history, producer),
+                keep_sealed(self._settings, history, self._clock),
+            )
 
     async def _follow(self, history: History, producer: Producer, name: str) -> None:
         pause_s = _PAUSE_S

@@ -22,6 +22,7 @@ TRANSACTIONS_REFUSED: Final = "transactions-refused"
 FRAUD_ALERTS: Final = "fraud-alerts"
 CARD_CONTEXT: Final = "card-context"
 CASE_EVENTS: Final = "case-events"
+HISTORY_SEALS: Final = "history-seals"
 CARD_COMMANDS: Final = "card-commands"
 CARD_EVENTS: Final = "card-events"
 CUSTOMERS: Final = "customers"
@@ -32,6 +33,7 @@ ALL: Final = (
     FRAUD_ALERTS,
     CARD_CONTEXT,
     CASE_EVENTS,
+    HISTORY_SEALS,
     CARD_COMMANDS,
     CARD_EVENTS,
     CUSTOMERS,
@@ -92,7 +94,7 @@ def ensure_topics(servers: str, settings: Settings, *, timeout_s: float = 10.0) 
     new = [
         NewTopic(
             name,
-            num_partitions=of_transactions if name == CARD_CONTEXT else settings.partitions,
+            num_partitions=_count(name, settings.partitions, of_transactions),
             replication_factor=settings.replication_factor,
             config=_config(name),
         )
@@ -151,9 +153,17 @@ def failure(topic: str, error: KafkaException) -> TopicMissing | BrokerAway:
     return BrokerAway(f"topic {topic} could not be described: {error}")
 
 
+def _count(name: str, partitions: int, of_transactions: int) -> int:
+    if name == HISTORY_SEALS:  # in the order of their numbers, all of them
+        return 1
+    return of_transactions if name == CARD_CONTEXT else partitions
+
+
 def _config(name: str) -> dict[str, str]:
     if name in COMPACTED:
         return {"cleanup.policy": "compact"}
+    if name == HISTORY_SEALS:
+        return {"retention.ms": "-1"}
     # What is "ahead of its time" is judged by the broker's stamp, not by that of whoever produced.
     return {"message.timestamp.type": "LogAppendTime"} if name == TRANSACTIONS else {}
 

@@ -12,6 +12,7 @@ from infra.settings import Settings
 
 GENERATED: dict[str, Callable[[], str]] = {
     "master_key": lambda: base64.b64encode(secrets.token_bytes(32)).decode(),
+    "seal_key": lambda: base64.b64encode(secrets.token_bytes(32)).decode(),
     "feed_key": lambda: secrets.token_urlsafe(24),
     "twilio_auth_token": lambda: secrets.token_hex(16),  # for rehearsals; Twilio gives a real account its own
 }

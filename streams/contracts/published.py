@@ -14,6 +14,7 @@ from streams.contracts import (
     case_event,
     customer,
     refusal,
+    seal,
     transaction,
 )
 from streams.contracts.shape import Contract
@@ -42,6 +43,7 @@ CONTRACTS: Final = (
     ),
     Published("card-command", topics.CARD_COMMANDS, "card_id", card_command.CardCommand, card_command.EXAMPLES),
     Published("card-event", topics.CARD_EVENTS, "card_id", card_event.CardEvent, card_event.EXAMPLES),
+    Published("seal", topics.HISTORY_SEALS, "`seals`", seal.Seal, seal.EXAMPLES),
     Published("customer", topics.CUSTOMERS, "customer_id", customer.CustomerMessage, customer.EXAMPLES),
 )
 

@@ -1,20 +1,26 @@
 """The roles `cards` and `relay` on real servers: sent until answered, and the history for others from position 1."""
 
+import base64
 import json
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import confluent_kafka
 import pytest
 from cloudevents.http import from_json
+from pydantic import SecretStr
 
 from infra.clock import utc_now
 from infra.history.event import Event, Recorded
 from infra.history.projection import catch_up
+from infra.history.seal_file import read_seals
+from infra.history.seals import Seals, key_id, signing_key
 from infra.history.store import History
+from infra.history.verify import verify
 from infra.settings import Settings
 from outreach.cases import commands as c
 from outreach.cases.service import Cases
@@ -22,6 +28,7 @@ from outreach.customers.service import CardRef, CustomerMessage, Customers
 from outreach.projections import projections
 from streams.contracts.card_command import CardCommand
 from streams.contracts.case_event import CaseEvent
+from streams.contracts.seal import Seal
 from streams.ground import master_key
 from streams.topics import ensure_topics
 from tests.outreach.cases.given import alert
@@ -155,3 +162,18 @@ async def test_the_relay_sends_the_history_in_order_and_nothing_personal_in_clea
     joined = next(one for one in mine if one["type"] == "case.alert-joined")
     assert joined["data"]["personal"]["ciphertext"]
     assert from_json(found[0])["specversion"] == "1.0"
+
+
+async def test_the_relay_seals_the_end_of_the_history_and_publishes_each_seal(
+    settings: Settings, history: History, card: str, tmp_path: Path
+) -> None:
+    await a_case(settings, history, card)
+    seed = base64.b64encode(secrets.token_bytes(32)).decode()
+    sealing = {"seal_key": SecretStr(seed), "seal_every": timedelta(milliseconds=100)}
+    with RoleProcess("relay", settings.model_copy(update=sealing), tmp_path / "log"):
+        found = messages(settings, "history-seals", enough=lambda got: len(got) >= 1)
+        assert [Seal.model_validate_json(one).number for one in found] == [1]
+    public = signing_key(seed).public_key()
+    seals = Seals(read_seals(settings.seals_path), {key_id(public): public})
+    result = await verify(history, seals=seals)
+    assert (result.intact, result.seals) == (True, 1)
