@@ -195,6 +195,17 @@ def check_version(value: bytes) -> None:
         raise UnknownLayout("not a card's memory: it is too short")
 
 
+def last_us_of(value: bytes) -> int | None:
+    """When the last entry was, microseconds since 1970 UTC, if that is the latest time that a memory knows of.
+
+    None where it is not seen at a glance: a head may name a later one, or nothing is remembered.
+    """
+    if value[:1] != FIRST:
+        return None
+    last_us: int = GLANCE.unpack_from(value, -GLANCE.size)[0]
+    return last_us
+
+
 def entry_before(value: bytes, end: int) -> tuple[Entry, int]:
     """The entry whose record ends there, and where the entry begins.
 

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from rules.layout import NOTHING, unpack
+from rules.layout import NOTHING, last_us_of, unpack
 from rules.transaction import Refusal, decode
 from rules.watch import NEVER, Watch
 from tests.rules.payments import CARD, STAMP, TEN, Partition, hours, minutes, payment
@@ -219,6 +219,18 @@ def test_the_latest_time_that_a_memory_knows_of_is_said() -> None:
     latest_us = int((TEN + hours(2)).timestamp() * 1_000_000)
     assert partition.watch.newest_us(partition.memories[CARD]) == latest_us
     assert partition.watch.newest_us(NOTHING) == NEVER
+
+
+def test_the_latest_time_is_the_same_seen_at_a_glance_and_with_a_head() -> None:
+    partition = Partition()
+    partition.arrive(payment("a", "Paris"), payment("b", "Paris", TEN + hours(2)))
+    plain = partition.memories[CARD]
+    assert last_us_of(plain) == partition.watch.newest_us(plain) == unpack(plain).newest_us()
+    partition.arrive(payment("c", "Phnom Penh", TEN + hours(3)))
+    headed = partition.memories[CARD]
+    assert last_us_of(headed) is None
+    assert partition.watch.newest_us(headed) == unpack(headed).newest_us()
+    assert last_us_of(NOTHING) is None
 
 
 def test_a_ref_of_any_size_and_a_place_with_a_radius_are_remembered_on_the_way() -> None:
