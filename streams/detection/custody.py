@@ -20,7 +20,8 @@ from streams.detection.errors import LetGo, TopicReplaced
 from streams.detection.incarnation import Incarnation
 from streams.detection.news import News
 from streams.detection.outbox import Outbox
-from streams.detection.partition import REMEMBERED_S, Outcome, Partition, Rows, SetAside
+from streams.detection.partition import REMEMBERED_S, Partition
+from streams.detection.rows import Outcome, Rows, SetAside
 from streams.detection.said import Sayings
 from streams.detection.state import PartitionState
 from streams.errors import BrokerAway, TopicMissing
@@ -286,15 +287,19 @@ class Custody:
         await self._outbox.put(partition, await partition.hear(heard, position))
         return await self._written(partition)
 
-    async def _written(self, partition: Partition) -> bool:
-        """Writes everything that the partition changed; False where it was let go meanwhile."""
-        if (running := self._flushes.get(partition.number)) is not None:
-            await asyncio.wait([running])
+    async def _written(self, partition: Partition, first: Callable[[], None] | None = None) -> bool:
+        """Writes all that the partition changed, and what `first` changes; False where it was let go meanwhile."""
+        await self._flush_ended(partition)
         if self._held.get(partition.number) is partition:
+            if first is not None:
+                first()
             await self._begin_flush(partition)
+            await self._flush_ended(partition)
+        return self._held.get(partition.number) is partition
+
+    async def _flush_ended(self, partition: Partition) -> None:
         if (running := self._flushes.get(partition.number)) is not None:
             await asyncio.wait([running])
-        return self._held.get(partition.number) is partition
 
     async def close(self) -> None:
         """Ends what is read beside the partitions; to be called when all are given up."""
@@ -310,15 +315,7 @@ class Custody:
         if announced is None or partition.heard is announced:
             return True
         if (announced.live, announced.shadow) != (partition.ruleset, partition.shadow):
-            if (running := self._flushes.get(partition.number)) is not None:
-                await asyncio.wait([running])
-            if self._held.get(partition.number) is not partition:
-                return False
-            partition.begin_to_take_up(announced, position)
-            await self._begin_flush(partition)
-            if (running := self._flushes.get(partition.number)) is not None:
-                await asyncio.wait([running])
-            if self._held.get(partition.number) is not partition:
+            if not await self._written(partition, lambda: partition.begin_to_take_up(announced, position)):
                 return False
             logger.info("partition %d judges under %s from %d on", partition.number, announced.live.version, position)
             RULESET_TAKEN_UP.labels(announced.live.version).inc()

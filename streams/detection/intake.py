@@ -32,8 +32,8 @@ from infra.settings import Settings
 from infra.telemetry import not_ready, ready
 from streams.detection.custody import Batch, Custody
 from streams.detection.lag import Lag, Lagging
-from streams.detection.partition import Rows
 from streams.detection.recall import blocks
+from streams.detection.rows import Rows
 from streams.errors import StreamsError
 from streams.group import leave
 from streams.runner import HEARTBEAT_S, SESSION_TIMEOUT_S

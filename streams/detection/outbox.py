@@ -24,8 +24,9 @@ from rules.alert import encode, make_alert
 from rules.transaction import Refusal, Transaction, decode
 from streams.detection import failpoint
 from streams.detection.evidence import RecordReader
-from streams.detection.partition import Found, Outcome, Partition, SetAside
+from streams.detection.partition import Partition
 from streams.detection.recall import Recall
+from streams.detection.rows import Found, Outcome, SetAside
 from streams.errors import BrokerAway, StreamsError
 from streams.feed.refused import Origin, refusal_message
 from streams.producer import Outgoing, Producer

@@ -1,20 +1,18 @@
 """One partition in hand: its cards' memories in the process, and the judging of its records in their order."""
 
 import logging
-from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, NamedTuple, TypeAlias
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final, TypeVar
 
 import msgspec
 
-from rules.alert import Mode
 from rules.layout import NOTHING, UnknownLayout, check_version
 from rules.ruleset import LIVE, RuleSet
 from rules.transaction import Refusal, Transaction, decode
-from rules.verdict import Finding
 from rules.watch import NEVER, Watch
-from streams.detection.recall import Block
+from streams.detection.rows import Found, Outcome, Rows
 from streams.detection.said import Heard
 from streams.detection.shadow import Shadow
 from streams.detection.state import Change, Claim, PartitionState, TakenUp
@@ -33,44 +31,7 @@ gets anywhere, and by which a payment may be ahead of its time stamp."""
 _SWEPT_AT_ONCE: Final = 500
 
 
-class Rows(NamedTuple):
-    """Consecutive records of one partition; a tombstone's value is empty. `blocks` hold the first of them, packed."""
-
-    offsets: Sequence[int]
-    stamps_ms: Sequence[int]
-    values: Sequence[bytes]
-    blocks: Sequence[Block] = ()
-
-    def parts(self, said: int) -> list[tuple["Rows", bool]]:
-        """Those before this offset, of which everything has been said already, and the others."""
-        at = bisect_left(self.offsets, said)
-        if at == 0:
-            return [(self, False)]
-        before = Rows(self.offsets[:at], self.stamps_ms[:at], self.values[:at])
-        after = Rows(self.offsets[at:], self.stamps_ms[at:], self.values[at:])
-        return [(before, True), (after, False)] if after.offsets else [(before, True)]
-
-
-class Found(NamedTuple):
-    """A finding, with what only its arrival knows; `stamp_ms` is None where it is said again without a record."""
-
-    finding: Finding
-    card_id: str
-    stamp_ms: int | None
-    ruleset: RuleSet = LIVE
-    mode: Mode = "live"
-
-
-class SetAside(NamedTuple):
-    """A record that could not be judged, and why."""
-
-    reason: str
-    field: str
-    offset: int
-    value: bytes
-
-
-Outcome: TypeAlias = Found | SetAside
+Source = TypeVar("Source")
 
 
 class Partition:
@@ -116,7 +77,9 @@ class Partition:
         watermark_us = NEVER if claim.watermark_us is None else claim.watermark_us
         self._watch = Watch(self.ruleset, watermark_us=watermark_us)
         self._generation = claim.generation << GENERATION_SHIFT
-        self._allow_card_numbers = allow_card_numbers
+        self._read: Callable[[bytes], Transaction] = (
+            partial(decode, allow_card_numbers=True) if allow_card_numbers else decode
+        )
         self._cards_kept = cards_kept
         # Each card's memory as it is stored; judging makes another of it.
         self._cards: dict[str, bytes] = {}
@@ -224,21 +187,10 @@ class Partition:
         if not rows.offsets:
             return outcomes
         self.pending += len(rows.offsets)
-        decoded: Iterable[Transaction | None] = self._decoded(rows, outcomes)
-        if not self._all_here or self._shadow is not None:
-            decoded = list(decoded)
-            cards = {one.card_id for one in decoded if one is not None}
-            if not self._all_here:
-                await self._read_back(cards)
-            if self._shadow is not None:
-                await self._shadow.prepare(cards, self._memory)
-        self._observe(rows, decoded, outcomes)
-        if self._shadow is not None:
-            refs = (self._generation | offset for offset in rows.offsets)
-            outcomes += [
-                Found(finding, card, stamp, self._shadow.ruleset, "shadow")
-                for card, stamp, finding in self._shadow.observe(decoded, refs, rows.stamps_ms)
-            ]
+        if self._all_here and self._shadow is None:
+            self._observe(rows, rows.values, self._read, outcomes)
+        else:
+            await self._judge_as_a_whole(rows, outcomes)
         self.position = rows.offsets[-1] + 1
         self.applied_ms = max(self.applied_ms, rows.stamps_ms[-1])
         self._moved = True
@@ -247,6 +199,28 @@ class Partition:
         if self._shadow is not None and not self._in_flight:
             self._shadow.let_older_go()
         return outcomes
+
+    async def _judge_as_a_whole(self, rows: Rows, outcomes: list[Outcome]) -> None:
+        """The same where it must be known first whose records these are."""
+        decoded: list[Transaction | None] = []
+        for offset, value in zip(rows.offsets, rows.values, strict=True):
+            try:
+                decoded.append(self._read(value))
+            except Refusal as refusal:
+                outcomes.append(rows.set_aside(offset, refusal.reason, refusal.field))
+                decoded.append(None)
+        cards = {one.card_id for one in decoded if one is not None}
+        if not self._all_here:
+            await self._read_back(cards)
+        if self._shadow is not None:
+            await self._shadow.prepare(cards, self._memory)
+        self._observe(rows, decoded, _as_it_is, outcomes)
+        if self._shadow is not None:
+            refs = (self._generation | offset for offset in rows.offsets)
+            outcomes += [
+                Found(finding, card, stamp, self._shadow.ruleset, "shadow")
+                for card, stamp, finding in self._shadow.observe(decoded, refs, rows.stamps_ms)
+            ]
 
     async def hear(self, heard: Heard, position: int) -> list[Outcome]:
         """Applies what was said of cards' payments before this record, which is the next; to be flushed at once."""
@@ -328,41 +302,35 @@ class Partition:
             ref & _OFFSET_MASK if ref >= self._generation and ref >> GENERATION_SHIFT == self.claim.generation else None
         )
 
-    def _decoded(self, rows: Rows, outcomes: list[Outcome]) -> Iterator[Transaction | None]:
-        """Each row's transaction; None for one that is set aside.
+    def _observe(
+        self,
+        rows: Rows,
+        sources: Sequence[Source],
+        read: Callable[[Source], Transaction | None],
+        outcomes: list[Outcome],
+    ) -> None:
+        """Judges the rows, each as it is read from its source; one that is read as None has been set aside.
 
         One at a time: judged while it is in the processor's caches, and let go, each costs half as much.
         """
-        allow = self._allow_card_numbers
-        for offset, value in zip(rows.offsets, rows.values, strict=True):
-            try:
-                transaction = decode(value, allow_card_numbers=allow)
-            except Refusal as refusal:
-                outcomes.append(SetAside(refusal.reason, refusal.field, offset, value))
-                yield None
-            else:
-                yield transaction
-
-    def _observe(self, rows: Rows, transactions: Iterable[Transaction | None], outcomes: list[Outcome]) -> None:
         cards, older, dirty, watch = self._cards, self._older, self._dirty, self._watch
         observe, generation = watch.observe, self._generation
-        for offset, stamp, transaction in zip(rows.offsets, rows.stamps_ms, transactions, strict=True):
-            if transaction is None:
-                continue
-            card = transaction.card_id
-            memory = cards.get(card)
-            if memory is None:
-                memory = cards[card] = older.pop(card) if card in older else NOTHING
+        for offset, stamp, source in zip(rows.offsets, rows.stamps_ms, sources, strict=True):
             watermark_us = watch.watermark_us
             try:
+                transaction = read(source)
+                if transaction is None:
+                    continue
+                card = transaction.card_id
+                memory = cards.get(card)
+                if memory is None:
+                    memory = cards[card] = older.pop(card) if card in older else NOTHING
                 memory, found = observe(memory, transaction, generation | offset, stamp)
             except Refusal as refusal:
-                outcomes.append(
-                    SetAside(refusal.reason, refusal.field, offset, rows.values[rows.offsets.index(offset)])
-                )
+                outcomes.append(rows.set_aside(offset, refusal.reason, refusal.field))
             except Exception:  # a row that the rules cannot bear must not stop what is behind it; the card is as it was
                 logger.exception("record %d of partition %d could not be judged", offset, self.number)
-                outcomes.append(SetAside("not_judged", "", offset, rows.values[rows.offsets.index(offset)]))
+                outcomes.append(rows.set_aside(offset, "not_judged"))
                 watch.watermark_us = watermark_us
             else:
                 cards[card] = dirty[card] = memory
@@ -392,3 +360,7 @@ class Partition:
         self._older = {card: memory for card, memory in self._cards.items() if card not in self._dirty}
         self._cards = dict(self._dirty)
         self._all_here = False
+
+
+def _as_it_is(decoded: Transaction | None) -> Transaction | None:
+    return decoded

@@ -13,8 +13,8 @@ from streams.detection import custody as room
 from streams.detection.custody import Batch, Custody
 from streams.detection.errors import LetGo
 from streams.detection.outbox import Outbox
-from streams.detection.partition import Rows
 from streams.detection.recall import Recall
+from streams.detection.rows import Rows
 from streams.topics import TopicIdentity
 from tests.streams.detection.conftest import NothingSaid
 from tests.streams.detection.payments import PARIS, payment

@@ -11,7 +11,8 @@ import pytest
 from infra.settings import Settings
 from streams.detection import state as room
 from streams.detection.outbox import Outbox
-from streams.detection.partition import Partition, SetAside
+from streams.detection.partition import Partition
+from streams.detection.rows import SetAside
 from streams.detection.state import PartitionState
 from streams.errors import BrokerAway, StreamsError
 from streams.producer import Outgoing, Producer, Sent

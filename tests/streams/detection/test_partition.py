@@ -11,7 +11,8 @@ import redis
 from rules.layout import unpack
 from rules.transaction import Transaction
 from rules.watch import Judged, Watch
-from streams.detection.partition import REMEMBERED_S, Found, Partition, Rows, SetAside
+from streams.detection.partition import REMEMBERED_S, Partition
+from streams.detection.rows import Found, Rows, SetAside
 from streams.detection.state import PartitionState, hash_name
 from streams.topics import TopicIdentity
 from tests.streams.detection.payments import PARIS, PHNOM_PENH, TODAY, payment

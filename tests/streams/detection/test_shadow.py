@@ -10,7 +10,8 @@ import redis
 from rules.ruleset import LIVE
 from rules.transaction import Transaction
 from rules.watch import Judged, Watch
-from streams.detection.partition import REMEMBERED_S, Found, Partition
+from streams.detection.partition import REMEMBERED_S, Partition
+from streams.detection.rows import Found
 from streams.detection.state import PartitionState, hash_name
 from streams.rulesets.announced import Announcement
 from streams.topics import TopicIdentity

@@ -16,8 +16,9 @@ from streams.detection import custody as room
 from streams.detection.custody import Batch, Custody
 from streams.detection.errors import Fenced, LetGo
 from streams.detection.outbox import Outbox
-from streams.detection.partition import Found, Outcome, Partition, Rows
+from streams.detection.partition import Partition
 from streams.detection.recall import Recall
+from streams.detection.rows import Found, Outcome, Rows
 from streams.detection.state import Change, PartitionState, hash_name
 from streams.rulesets.announced import KEY, Announcement, tell
 from streams.topics import TopicIdentity
