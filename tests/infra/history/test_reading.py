@@ -12,14 +12,14 @@ from infra.history.errors import Unreadable
 from infra.history.store import History, StreamWrite
 from tests.infra.history.conftest import Make
 from tests.infra.history.notes import Counted
+from tests.infra.history.ranges import small_ranges
 
 
 @pytest.fixture
 async def filled(history: History, note: Make) -> History:
     """Positions 1 to 9, three ranges of four."""
     async with history.pool.connection() as conn:
-        await conn.execute("DROP TABLE history.events_000000000001")
-        await conn.execute("UPDATE history.head SET range_size = 4, ranges_end = history.make_range(1, 4)")
+        await small_ranges(conn, 4)
     for n in range(3):
         await history.append(
             StreamWrite("case-1", [note(correlation_id="one")]),
@@ -87,9 +87,7 @@ async def test_each_way_of_reading_goes_by_an_index_and_stops_at_its_limit(histo
 async def assert_by_index(history: History, note: Make, *, events: int, range_size: int) -> None:
     """Fills the history with copies of one event, and looks at the plan of each query, its parameters unknown."""
     async with history.pool.connection() as conn:
-        await conn.execute("DROP TABLE history.events_000000000001")
-        await conn.execute("UPDATE history.head SET ranges_end = 0, range_size = %s", (range_size,))
-        await conn.execute("UPDATE history.head SET ranges_end = history.make_range(1, range_size)")
+        await small_ranges(conn, range_size)
     await history.append(StreamWrite("case-0", [note(correlation_id="0")]))
     async with history.pool.connection() as conn:
         await fill(conn, events, range_size)

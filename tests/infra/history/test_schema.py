@@ -10,6 +10,7 @@ from infra.history.errors import SchemaTooNew, SchemaTooOld
 from infra.history.schema import SCHEMA_VERSION
 from infra.history.store import History, StreamWrite
 from tests.infra.history.conftest import Make
+from tests.infra.history.ranges import small_ranges
 
 
 async def ranges(conn: psycopg.AsyncConnection) -> list[str]:
@@ -17,12 +18,6 @@ async def ranges(conn: psycopg.AsyncConnection) -> list[str]:
         "SELECT relid::text FROM pg_partition_tree('history.events') WHERE isleaf ORDER BY relid::text"
     )
     return [str(row[0]) for row in await cursor.fetchall()]
-
-
-async def small_ranges(conn: psycopg.AsyncConnection, size: int) -> None:
-    await conn.execute("DROP TABLE history.events_000000000001")
-    await conn.execute("UPDATE history.head SET range_size = %s", (size,))
-    await conn.execute("UPDATE history.head SET ranges_end = history.make_range(1, range_size)")
 
 
 async def test_ranges_are_made_ahead_by_whoever_appends(
