@@ -57,7 +57,7 @@ class Arrivals:
             raise NotUsable("tombstone", "a customer is not forgotten by a message without a value")
         _check(CustomerContract, message.value, private=True)
         customer = msgspec.json.decode(message.value, type=CustomerMessage)
-        await self._customers.record(customer, message.cause)
+        await self._customers.record(customer, message.cause, written_at=message.written_at)
         for card in customer.cards:
             adopted = await self._cases.adopt(card.card_id, customer.customer_id, cause=message.cause)
             if adopted:

@@ -25,6 +25,7 @@ from outreach.cases.identity import index_stream
 from outreach.cases.service import Cases
 from outreach.cases.state import CaseState
 from outreach.customers.index import read_index
+from outreach.customers.ownership import owner_of
 from streams.follower import Follower
 from streams.incarnation import per_incarnation
 from streams.producer import Producer
@@ -36,7 +37,13 @@ log = structlog.get_logger(__name__)
 MOST: Final = 64
 """So many payments are named at most, the last that something was said of."""
 
-_SAYING: Final = (e.PaymentsConfirmed, e.PaymentsDenied, e.SightingsStruckOut, e.CaseResolved)
+_SAYING: Final = (
+    e.PaymentsConfirmed,
+    e.PaymentsDenied,
+    e.SightingsStruckOut,
+    e.CaseResolved,
+    e.CustomerOfCaseErased,
+)
 
 
 class QuietWayMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,14 +98,30 @@ class ContextWriter:
         case_id = recorded.stream.removeprefix("case-")
         state, _ = await self._cases.load(case_id)
         index = await read_index(self._history, index_stream(state.customer_id, state.card_id))
+        if state.erased:
+            await self._take_back(state, recorded)
+            return
         named = dict.fromkeys([*index.filed.values(), case_id])
         timelines = [await self._cases.timeline(one) for one in named]
+        timelines = [line for line in timelines if not any(isinstance(o.event, e.CustomerOfCaseErased) for o in line)]
         if not any(isinstance(one.event, _SAYING[0] | _SAYING[2]) for line in timelines for one in line):
             return
         for card_id in state.cards:
             message = context_of(card_id, timelines, recorded)
             await self._producer.send(CARD_CONTEXT, card_id, msgspec.json.encode(message))
             log.info("card context sent", case_id=case_id, confirmed=len(message.confirmed))
+
+    async def _take_back(self, state: CaseState, recorded: Recorded[Event]) -> None:
+        """Has detection forget what an erased customer said, and then the compacted topic as well."""
+        if self._history is None or self._producer is None:
+            raise RuntimeError("the writer handles events before it runs")
+        for card_id in state.cards:
+            if await owner_of(self._history, card_id) not in {None, state.customer_id}:
+                continue  # somebody else's by now, of whose payments it may tell
+            nothing = context_of(card_id, [], recorded)
+            await self._producer.send(CARD_CONTEXT, card_id, msgspec.json.encode(nothing))
+            await self._producer.send(CARD_CONTEXT, card_id, None)
+            log.info("card context taken back", case_id=state.case_id)
 
 
 def context_of(

@@ -9,6 +9,7 @@ because whatever the handler does is recognised by its ids.
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any, Final, Self
 
 import confluent_kafka
@@ -42,7 +43,10 @@ _PAUSE_AT_MOST_S: Final = 10.0
 
 
 class Incoming(msgspec.Struct, frozen=True, kw_only=True):
-    """One message. ``cause`` names it for ever: the topic's identity, the partition and the offset."""
+    """One message. ``cause`` names it for ever: the topic's identity, the partition and the offset.
+
+    ``written_at``: the broker's time stamp; None where it gave none.
+    """
 
     topic: str
     partition: int
@@ -50,6 +54,7 @@ class Incoming(msgspec.Struct, frozen=True, kw_only=True):
     key: bytes
     value: bytes
     cause: str
+    written_at: datetime | None = None
 
 
 class NotUsable(Exception):
@@ -268,6 +273,7 @@ class _Consumer:
 def _incoming(message: confluent_kafka.Message, identities: Mapping[str, TopicIdentity]) -> Incoming:
     topic, partition, offset = str(message.topic()), int(message.partition() or 0), int(message.offset() or 0)
     key, value = message.key(), message.value()
+    stamped, stamp_ms = message.timestamp()
     return Incoming(
         topic=topic,
         partition=partition,
@@ -275,4 +281,7 @@ def _incoming(message: confluent_kafka.Message, identities: Mapping[str, TopicId
         key=key.encode() if isinstance(key, str) else key or b"",
         value=value.encode() if isinstance(value, str) else value or b"",
         cause=f"{topic}:{identities[topic]}:{partition}:{offset}",
+        written_at=datetime.fromtimestamp(stamp_ms / 1000, UTC)
+        if stamped != confluent_kafka.TIMESTAMP_NOT_AVAILABLE
+        else None,
     )

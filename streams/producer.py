@@ -40,11 +40,11 @@ class Sent(NamedTuple):
 
 
 class Outgoing(NamedTuple):
-    """One message to send; `headers` travel as they are."""
+    """One message to send; `headers` travel as they are. Without a value it takes its key out of a compacted topic."""
 
     topic: str
     key: str | bytes | None
-    value: bytes
+    value: bytes | None
     headers: Mapping[str, bytes] | None = None
 
 
@@ -60,10 +60,18 @@ class Producer:
         timeout_s: how long the broker may take to acknowledge before a message counts as `BrokerAway`.
         linger_ms: how long a message may wait for others to share its request.
         queue: how many messages may wait for the broker.
+        gapless: a message that is not written in time takes every later one with it, whichever its topic.
     """
 
     def __init__(
-        self, servers: str, *, client_id: str, timeout_s: float = 10.0, linger_ms: float = 2.0, queue: int = 50_000
+        self,
+        servers: str,
+        *,
+        client_id: str,
+        timeout_s: float = 10.0,
+        linger_ms: float = 2.0,
+        queue: int = 50_000,
+        gapless: bool = False,
     ) -> None:
         self._timeout_s = timeout_s
         self._config: dict[str, Any] = {
@@ -72,6 +80,7 @@ class Producer:
             "partitioner": PARTITIONER,
             "acks": "all",
             "enable.idempotence": True,
+            "enable.gapless.guarantee": gapless,
             "linger.ms": linger_ms,
             "message.timeout.ms": int(timeout_s * 1000),
             "queue.buffering.max.messages": queue,
@@ -121,7 +130,7 @@ class Producer:
         await self.stop()
 
     async def send(
-        self, topic: str, key: str | bytes | None, value: bytes, headers: Mapping[str, bytes] | None = None
+        self, topic: str, key: str | bytes | None, value: bytes | None, headers: Mapping[str, bytes] | None = None
     ) -> Sent:
         """Sends one message and waits until the broker has acknowledged it.
 
@@ -133,22 +142,24 @@ class Producer:
 
     async def send_all(self, messages: Sequence[Outgoing]) -> list[Sent | StreamsError]:
         """Sends many at once, and answers for each, in their order: where it lies, or why it does not."""
-        waiting: list[asyncio.Future[Sent] | StreamsError] = []
+        return await answers(await self.post(messages))
+
+    async def post(self, messages: Sequence[Outgoing]) -> list["asyncio.Future[Sent]"]:
+        """Hands many over in their order and does not wait for the broker; `answers` of what is returned does.
+
+        Those that are posted later are taken later, unless one before them fails: then they may be taken although it
+        was not, and whoever minds the order sends them again behind it.
+        """
+        posted: list[asyncio.Future[Sent]] = []
         for message in messages:
             try:
-                waiting.append(await self._enqueue(message))
+                answer = await self._enqueue(message)
             except StreamsError as error:
-                waiting.append(error)
-        answers: list[Sent | StreamsError] = []
-        for one in waiting:
-            if isinstance(one, StreamsError):
-                answers.append(one)
-                continue
-            try:
-                answers.append(await one)
-            except StreamsError as error:
-                answers.append(error)
-        return answers
+                answer = asyncio.get_running_loop().create_future()
+                answer.set_exception(error)
+            answer.add_done_callback(_seen)  # whoever posted it may be cancelled before it asks
+            posted.append(answer)
+        return posted
 
     async def _enqueue(self, message: Outgoing) -> asyncio.Future[Sent]:
         if self._loop is None or self._inner is None:
@@ -223,6 +234,22 @@ class Producer:
                 answer.set_exception(outcome)
             else:
                 answer.set_result(outcome)
+
+
+async def answers(posted: Sequence["asyncio.Future[Sent]"]) -> list[Sent | StreamsError]:
+    """What the broker said to each posted message, when it has said it of all."""
+    told: list[Sent | StreamsError] = []
+    for answer in posted:
+        try:
+            told.append(await answer)
+        except StreamsError as error:
+            told.append(error)
+    return told
+
+
+def _seen(answer: "asyncio.Future[Sent]") -> None:
+    if not answer.cancelled():
+        answer.exception()
 
 
 def _as_error(error: KafkaError) -> StreamsError:

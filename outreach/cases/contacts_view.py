@@ -33,7 +33,7 @@ class Contacts:
     """The projection: a row a message, from its first intent on. No address and no text in it."""
 
     name: str = "contacts"
-    version: int = 1
+    version: int = 2
     tables: tuple[str, ...] = ("contacts", "contacts_cases")
     ddl: str = """
     CREATE TABLE contacts (
@@ -79,6 +79,10 @@ class Contacts:
                     "UPDATE contacts SET status = 'accepted', provider_id = %s WHERE contact_id = %s",
                     (accepted.provider_id, accepted.contact_id),
                 )
+            case e.CustomerOfCaseErased():
+                # Nothing that comes from a number later may find this case.
+                await conn.execute("DELETE FROM contacts WHERE case_id = %s", (case_id,))
+                await conn.execute("DELETE FROM contacts_cases WHERE case_id = %s", (case_id,))
             case e.ContactUnknown(contact_id=named):
                 await _set_status(conn, named, "unknown")
             case e.ContactFailed(contact_id=named):

@@ -62,7 +62,7 @@ class Due:
     """The projection. A wait that is over keeps its row, so that what comes late does not begin it again."""
 
     name: str = "due"
-    version: int = 1
+    version: int = 2
     tables: tuple[str, ...] = ("due",)
     ddl: str = """
     CREATE TABLE due (
@@ -88,6 +88,10 @@ class Due:
                 await wait.end(DueKind.HAND_OVER, named)
             case e.CallReceived() | e.PaymentsConfirmed() | e.PaymentsDenied() | e.CaseResolved():
                 await wait.end_of_case(DueKind.SILENCE)
+            case e.CustomerOfCaseErased():
+                for kind in DueKind:
+                    if kind is not DueKind.CARD_ANSWER:  # the bank's own card system, which answers about a card
+                        await wait.end_of_case(kind)
             case e.ReplyReceived(meaning=meaning) if meaning not in {"opt_out", "opt_in"}:
                 await wait.end_of_case(DueKind.SILENCE)
             case _:

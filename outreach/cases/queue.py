@@ -9,7 +9,7 @@ from psycopg.rows import class_row
 
 from infra.history.event import Event, Recorded
 from outreach.cases import events as e
-from outreach.customers.events import CustomerRecorded
+from outreach.customers.events import CustomerErased, CustomerRecorded
 
 
 class QueueRow(Struct, frozen=True, kw_only=True):
@@ -40,7 +40,7 @@ class Queue:
     """The projection: a row an open task, beside what the list shows of its case and customer."""
 
     name: str = "queue"
-    version: int = 1
+    version: int = 2
     tables: tuple[str, ...] = ("queue", "queue_cases", "queue_languages")
     ddl: str = """
     CREATE TABLE queue (
@@ -63,6 +63,8 @@ class Queue:
                     " ON CONFLICT (customer_id) DO UPDATE SET language = excluded.language",
                     (customer_id, language),
                 )
+            case CustomerErased(customer_id=customer_id):
+                await conn.execute("DELETE FROM queue_languages WHERE customer_id = %s", (customer_id,))
             case e.CaseOpened() as opened:
                 await conn.execute(
                     "INSERT INTO queue_cases (case_id, case_code, customer_id) VALUES (%s, %s, %s)",

@@ -21,7 +21,7 @@ from outreach.cases.identity import case_id_for, case_stream, index_stream, subj
 from outreach.cases.state import CaseState
 from outreach.customers import events as customer_events
 from outreach.customers.index import Index, read_index
-from outreach.customers.ownership import assignment, card_stream, owner_of
+from outreach.customers.ownership import assignment, card_stream, erased_owners, owner_of
 
 register(e, customer_events)
 
@@ -123,6 +123,8 @@ class Cases:
             if filed is None and owner:  # it may have come before its owner was known
                 before = await read_index(self._history, index_stream("", alert.card_id))
                 filed = before.filed.get(alert.alert_id)
+            if filed is None and not owner:
+                filed = await self._filed_before_erasure(alert)
             if filed is not None:
                 await self._amend(filed, alert, within)
                 return filed
@@ -174,7 +176,8 @@ class Cases:
     async def case_of_action(self, card_id: str, command_id: str) -> str | None:
         """The case that asked the card system for this; None where none of the card's cases did."""
         owner = await owner_of(self._history, card_id) or ""
-        for stream in dict.fromkeys((index_stream(owner, card_id), index_stream("", card_id))):
+        owners = dict.fromkeys((owner, "", *await erased_owners(self._history, card_id)))
+        for stream in [index_stream(one, card_id) for one in owners]:
             index = await read_index(self._history, stream)
             for case_id in reversed(dict.fromkeys(index.filed.values())):
                 state, _ = await self.load(case_id)
@@ -215,9 +218,17 @@ class Cases:
         if alert.rule == BLOCKED_CARD_USED:
             for case_id in reversed(dict.fromkeys(index.filed.values())):
                 state, _ = await self.load(case_id)
-                if alert.card_id in state.cards:
+                if alert.card_id in state.cards and not state.erased:
                     return case_id
         return ""
+
+    async def _filed_before_erasure(self, alert: Alert) -> str | None:
+        """The erased customer's case that the alert belongs to: what is said of it late makes no new case."""
+        for owner in await erased_owners(self._history, alert.card_id):
+            index = await read_index(self._history, index_stream(owner, alert.card_id))
+            if alert.alert_id in index.filed:
+                return index.filed[alert.alert_id]
+        return None
 
     def _write(
         self, case_id: str, state: CaseState, events: Sequence[Event], version: int, *, actor: str, cause: str

@@ -87,6 +87,9 @@ class Courier:
         if intent is None or state.contacts[contact_id].status not in {"intended", "unknown"}:
             return
         log.warning("contact.settling", case_id=case_id, contact_id=contact_id)
+        if state.erased or not intent.message.to:
+            await self._ledger.fail(intent, "not_sent", "erased")
+            return
         if intent.channel not in self._channels:
             await self._ledger.fail(intent, "not_configured", "the channel is not configured any more")
             return

@@ -176,8 +176,7 @@ class Incoming:
     ) -> Said:
         """Records what belongs to no case, and tells the sender where to turn."""
         profile = await self._customers.profile(customer_id) if customer_id else None
-        name = hmac.digest(self._master_key, f"stray\x1f{sender}".encode(), "sha256").hex()[:32]
-        stream = f"stray-{name}"
+        stream = stray_stream(self._master_key, sender)
         before = await self._history.read_stream(stream)
         since = self._clock() - ANSWER_STRAYS_AGAIN_AFTER
         already = any(
@@ -206,6 +205,12 @@ class Incoming:
         chosen = template(name, "spoken", language)
         filled = fill(chosen, bank=self._bank_name, phone=self._bank_phone, code="")
         return Said(words=filled.body, language=language)
+
+
+def stray_stream(key: bytes, sender: str) -> str:
+    """Where what belongs to no case is recorded of a number (E.164): a keyed hash, so that its name tells nothing."""
+    digest = hmac.digest(key, f"stray\x1f{sender}".encode(), "sha256")
+    return f"stray-{digest.hex()[:32]}"
 
 
 def _only(customers: Sequence[str]) -> str | None:

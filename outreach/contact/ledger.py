@@ -196,8 +196,10 @@ class Ledger:
                 wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
 
     async def _composed(self, timeline: Sequence[Recorded[Event]], contact_id: str) -> IntendContact | RefuseContact:
-        customer_id = loaded(timeline)[0].customer_id
-        profile = await self._customers.profile(customer_id) if customer_id else None
+        state = loaded(timeline)[0]
+        # A record that came after an erasure is of a new person, to whom this case does not belong.
+        known = bool(state.customer_id) and not state.erased
+        profile = await self._customers.profile(state.customer_id) if known else None
         return compose(timeline, contact_id, profile, self._bank, self._clock())
 
     async def _decided(

@@ -55,6 +55,36 @@ class CaseReleased(Event, frozen=True, kw_only=True):
     case_id: Plain
 
 
+class ErasureBegun(Event, frozen=True, kw_only=True):
+    """Somebody has decided that the customer's personal data is to go; nothing is sent to her from now on.
+
+    ``reason``: on what ground, without anything personal in it.
+    """
+
+    wire_name: ClassVar[str] = "customer.erasure-begun"
+    reason: Plain
+
+
+class CustomerErased(Event, frozen=True, kw_only=True):
+    """The customer's key is destroyed: nothing personal before this is readable. A record after it is a new person's.
+
+    ``keys``: how many keys were destroyed.
+    """
+
+    wire_name: ClassVar[str] = "customer.erased"
+    customer_id: Plain
+    reason: Plain
+    keys: int
+
+
+class CardOwnerErased(Event, frozen=True, kw_only=True):
+    """The card's owner is erased: it is nobody's until the bank says whose it is (stream ``card-…``)."""
+
+    wire_name: ClassVar[str] = "card.owner-erased"
+    card_id: Plain
+    customer_id: Plain
+
+
 class OptedOut(Event, frozen=True, kw_only=True):
     """The customer wants nothing more on this channel (``sms`` or ``email``)."""
 

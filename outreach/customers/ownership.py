@@ -1,7 +1,7 @@
 """Whose card it is: the stream ``card-{card_id}``, whose newest assignment stands."""
 
 from infra.history.store import History
-from outreach.customers.events import CardAssigned
+from outreach.customers.events import CardAssigned, CardOwnerErased
 
 
 def card_stream(card_id: str) -> str:
@@ -10,17 +10,29 @@ def card_stream(card_id: str) -> str:
 
 
 async def assignment(history: History, card_id: str) -> tuple[CardAssigned | None, int]:
-    """The assignment that stands, with the stream's version.
+    """The assignment that stands, with the stream's version; none where its owner has been erased since.
 
     Raises:
         Unavailable: the history is away; retryable.
     """
+    standing: CardAssigned | None = None
     recorded = await history.read_stream(card_stream(card_id))
-    assigned = [one.event for one in recorded if isinstance(one.event, CardAssigned)]
-    return assigned[-1] if assigned else None, recorded[-1].version if recorded else 0
+    for one in recorded:
+        if isinstance(one.event, CardAssigned):
+            standing = one.event
+        elif isinstance(one.event, CardOwnerErased) and standing and standing.customer_id == one.event.customer_id:
+            standing = None
+    return standing, recorded[-1].version if recorded else 0
 
 
 async def owner_of(history: History, card_id: str) -> str | None:
     """The customer who has the card; None where nobody has said."""
     assigned, _ = await assignment(history, card_id)
     return assigned.customer_id if assigned else None
+
+
+async def erased_owners(history: History, card_id: str) -> list[str]:
+    """The customers who had the card and were erased, the last one first: what is said late belongs to their cases."""
+    recorded = await history.read_stream(card_stream(card_id))
+    erased = [one.event.customer_id for one in recorded if isinstance(one.event, CardOwnerErased)]
+    return list(dict.fromkeys(reversed(erased)))

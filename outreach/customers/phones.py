@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from psycopg import AsyncConnection
 
 from infra.history.event import Event, Recorded
-from outreach.customers.events import CustomerRecorded
+from outreach.customers.events import CustomerErased, CustomerRecorded
 from outreach.customers.numbers import lookup_key, phone_hash
 
 
@@ -13,7 +13,7 @@ class Phones:
     """The projection. The master key makes the hashes; without it the rows say nothing."""
 
     name: str = "phones"
-    version: int = 1
+    version: int = 2
     tables: tuple[str, ...] = ("phones",)
     ddl: str = """
     CREATE TABLE phones (customer_id text PRIMARY KEY, phone_hash text NOT NULL);
@@ -30,6 +30,8 @@ class Phones:
     async def apply(self, conn: AsyncConnection[Any], recorded: Recorded[Event]) -> None:
         """Keeps the newest number of each customer; an erased customer has none."""
         event = recorded.event
+        if isinstance(event, CustomerErased):
+            await conn.execute("DELETE FROM phones WHERE customer_id = %s", (event.customer_id,))
         if not isinstance(event, CustomerRecorded):
             return
         if event.phone:

@@ -1,6 +1,7 @@
 """Who the customers are, which cards are theirs, and what they want to hear from us: on the history."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from msgspec import Struct
@@ -13,7 +14,15 @@ from infra.history.store import History, StreamWrite
 from outreach.cases.errors import Busy
 from outreach.customers import decide, events
 from outreach.customers.decide import CardRef, CustomerMessage
-from outreach.customers.events import CaseNamed, CaseReleased, CustomerRecorded, OptedIn, OptedOut
+from outreach.customers.events import (
+    CaseNamed,
+    CaseReleased,
+    CustomerErased,
+    CustomerRecorded,
+    ErasureBegun,
+    OptedIn,
+    OptedOut,
+)
 from outreach.customers.numbers import e164
 from outreach.customers.ownership import assignment, card_stream, owner_of
 from outreach.customers.phones import customers_with
@@ -58,10 +67,12 @@ class Customers:
         self._clock = clock
         self._master_key = master_key
 
-    async def record(self, message: CustomerMessage, cause: str) -> None:
+    async def record(self, message: CustomerMessage, cause: str, *, written_at: datetime | None = None) -> None:
         """Records what is new in the message, the customer and the cards in one transaction.
 
-        The same message again changes nothing, and neither does the same cause.
+        The same message again changes nothing, and neither does the same cause. Of a customer who was erased, what the
+        bank wrote before that (``written_at``) is not recorded again; what it writes later is of a new person, whose
+        data has a key of its own.
 
         Raises:
             Busy: others wrote to the same streams again and again. Retryable.
@@ -71,6 +82,10 @@ class Customers:
         stream = customer_stream(customer_id)
         for _ in range(_TRIES):
             seen = await self._history.read_stream(stream)
+            if (erased := erased_at(seen)) is not None:
+                if written_at is not None and written_at <= erased:
+                    return
+                self._history.forget_key(customer_id)
             said = decide.record(_standing(seen), message)
             writes = [self._write(stream, customer_id, said, _version(seen), cause=cause, actor="bank")] if said else []
             for card in {card.card_id: card for card in message.cards}.values():
@@ -199,14 +214,25 @@ def _version(seen: Sequence[Recorded[Event]]) -> int:
     return seen[-1].version if seen else 0
 
 
+def erased_at(seen: Sequence[Recorded[Event]]) -> datetime | None:
+    """When the customer was last erased, by the clock of the history; None where she never was."""
+    return next((one.recorded_at for one in reversed(seen) if isinstance(one.event, CustomerErased)), None)
+
+
+def _since_erasure(seen: Sequence[Recorded[Event]]) -> Sequence[Recorded[Event]]:
+    """What is of the person who stands: what came before an erasure, finished or begun, is another's."""
+    last = max((n for n, one in enumerate(seen) if isinstance(one.event, ErasureBegun | CustomerErased)), default=-1)
+    return seen[last + 1 :]
+
+
 def _standing(seen: Sequence[Recorded[Event]]) -> CustomerRecorded | None:
-    recorded = [one.event for one in seen if isinstance(one.event, CustomerRecorded)]
+    recorded = [one.event for one in _since_erasure(seen) if isinstance(one.event, CustomerRecorded)]
     return recorded[-1] if recorded else None
 
 
 def _opted_out(seen: Sequence[Recorded[Event]]) -> frozenset[str]:
     channels: set[str] = set()
-    for one in seen:
+    for one in seen:  # from before an erasure too: whoever wanted nothing more is not written to as somebody new
         if isinstance(one.event, OptedOut):
             channels.add(one.event.channel)
         elif isinstance(one.event, OptedIn):

@@ -183,7 +183,9 @@ async def look(
     recorded = await desk.cases.timeline(case_id)
     # What was appended since belongs to the next look: state, version and timeline show one moment.
     recorded = [each for each in recorded if each.version <= version]
-    profile = await desk.customers.profile(state.customer_id) if state.customer_id else None
+    # A record that came after an erasure is of a new person, to whom this case does not belong.
+    known = bool(state.customer_id) and not state.erased
+    profile = await desk.customers.profile(state.customer_id) if known else None
     view = case_view(
         state,
         version,

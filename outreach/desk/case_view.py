@@ -8,7 +8,15 @@ import msgspec
 
 from infra.history.event import Recorded
 from outreach.cases.answers import awaiting_answer
-from outreach.cases.events import AlertJoined, AlertRevised, CaseResolved, TaskCreated, TaskReturned, TaskTaken
+from outreach.cases.events import (
+    AlertJoined,
+    AlertRevised,
+    CaseResolved,
+    CustomerOfCaseErased,
+    TaskCreated,
+    TaskReturned,
+    TaskTaken,
+)
 from outreach.cases.state import CaseState
 from outreach.customers.service import Profile
 from outreach.desk.contact_view import ActionView, ContactView, actions, contacts
@@ -45,7 +53,8 @@ class CaseView(msgspec.Struct, frozen=True, kw_only=True):
     """The screen. ``masked``: the task is not in this operator's hand. ``open_payments``: nobody has said of them.
 
     ``must_answer``: the card is on hold, and the case cannot be wrapped up before somebody has said whose they were.
-    ``told``: a message of ours, with the case code, may have come to the customer.
+    ``told``: a message of ours, with the case code, may have come to the customer. ``erased_at``: when the customer was
+    erased, with everything personal in the case.
     """
 
     case_id: str
@@ -75,6 +84,7 @@ class CaseView(msgspec.Struct, frozen=True, kw_only=True):
     told: bool
     left_note: str
     resolved_at: datetime | None
+    erased_at: datetime | None
     language: str
 
 
@@ -108,6 +118,7 @@ def case_view(
         a.suspect for a in state.standing if a.suspect not in state.confirmed and a.suspect not in state.denied
     ]
     asked = _asked(alerts)
+    erased_at = _last_of(recorded, CustomerOfCaseErased)
     advice = advise(state, operator, what=_what(asked), bank=bank, count=max(1, len(asked)))
     return CaseView(
         case_id=state.case_id,
@@ -123,7 +134,7 @@ def case_view(
         front=state.task.front if state.task else False,
         since=_last_of(recorded, TaskCreated),
         taken_at=_last_of(recorded, TaskTaken),
-        who=_who(profile, state, alerts, masked=masked, now=now),
+        who=_erased(erased_at) if erased_at else _who(profile, state, alerts, masked=masked, now=now),
         alerts=alerts,
         payments=payments(list(evidence.values()), state),
         contacts=contacts(recorded, masked=masked),
@@ -137,6 +148,7 @@ def case_view(
         left_note="" if masked else _left_note(recorded),
         must_answer=awaiting_answer(state),
         resolved_at=_last_of(recorded, CaseResolved) if state.resolution else None,
+        erased_at=erased_at,
         language=profile.language if profile else "",
     )
 
@@ -176,27 +188,36 @@ def _what(asked: Sequence[AlertView]) -> str:
     return listed + (f", all{where}" if where and len(named) > 2 else where)  # noqa: PLR2004 - two need no "all"
 
 
+def _nobody(name: str, *, there: str = "", there_time: str = "", cards: tuple[tuple[str, bool], ...] = ()) -> Who:
+    return Who(
+        known=False,
+        name=name,
+        phone="",
+        email="",
+        language="",
+        home="",
+        home_time="",
+        there=there,
+        there_time=there_time,
+        jurisdiction="",
+        cards=cards,
+        notices=(),
+        opted_out=(),
+        consents=(),
+    )
+
+
+def _erased(at: datetime) -> Who:
+    return _nobody(f"Erased on {at.day} {at:%B %Y}")
+
+
 def _who(profile: Profile | None, state: CaseState, alerts: Sequence[AlertView], *, masked: bool, now: datetime) -> Who:
     believed = next((alert.against for alert in alerts if alert.against and not alert.withdrawn), None)
     there = ", ".join(filter(None, (believed.place, believed.country))) if believed else ""
     there_time = local(now, believed.zone) if believed and believed.zone else ""
     if profile is None:
-        return Who(
-            known=False,
-            name="Unknown owner",
-            phone="",
-            email="",
-            language="",
-            home="",
-            home_time="",
-            there=there,
-            there_time=there_time,
-            jurisdiction="",
-            cards=((state.card_id[-4:] if not masked else HIDDEN, True),),
-            notices=(),
-            opted_out=(),
-            consents=(),
-        )
+        card = state.card_id[-4:] if not masked else HIDDEN
+        return _nobody("Unknown owner", there=there, there_time=there_time, cards=((card, True),))
     city = ", ".join(str(profile.home[part]) for part in ("city", "country") if profile.home.get(part))
     suspected = {alert.card_id for alert in state.alerts.values()}
     cards = tuple(

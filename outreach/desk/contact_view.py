@@ -15,6 +15,9 @@ from outreach.desk.words import ACTIONS, CHANNELS, CONTACT_STATES, MEANINGS, PUR
 GOOD, BAD, OPEN = "good", "bad", "open"
 """Tones: arrived, went wrong, still under way."""
 
+ERASED = "erased"
+"""Stands where words were, once their customer is erased."""
+
 _TONES = {"delivered": GOOD, "refused": BAD, "failed": BAD, "undelivered": BAD, "unknown": BAD}
 _FINAL = frozenset({"delivered", "undelivered"})
 _REPORTED = {"delivered": "delivered", "read": "delivered", "undelivered": "undelivered", "failed": "undelivered"}
@@ -67,7 +70,7 @@ def contacts(recorded: Sequence[Recorded[Any]], *, masked: bool) -> list[Contact
                 state=said(MEANINGS, event.meaning),
                 tone=GOOD,
                 inbound=True,
-                body=HIDDEN if masked else event.text,
+                body=ERASED if each.erased else HIDDEN if masked else event.text,
             )
         elif isinstance(event, e.CallReceived):
             found[event.call_id] = ContactView(
@@ -82,6 +85,8 @@ def contacts(recorded: Sequence[Recorded[Any]], *, masked: bool) -> list[Contact
             contact = found.get(getattr(event, "contact_id", ""))
             if contact is not None:
                 _advance(contact, event, each.occurred_at, masked=masked)
+                if each.erased and isinstance(event, e.ContactIntended):
+                    contact.body, contact.heading = ERASED, ""
     return sorted(found.values(), key=lambda contact: contact.at, reverse=True)
 
 

@@ -68,6 +68,7 @@ _OVER = {
     "fraud": "It was not the customer.",
     "withdrawn": "The alert was taken back.",
     "unanswered": "Nobody has said whose the payments were.",
+    "erased": "The customer was erased before it was over.",
 }
 
 _ARRIVED = frozenset({"accepted", "delivered"})
