@@ -18,6 +18,7 @@ from infra.cli.customer_words import customer_line
 from infra.cli.opened import history_settings, opened_history
 from infra.cli.screen import harmless
 from infra.history.event import Event, Recorded
+from infra.history.moments import Moment, moment
 from infra.history.registry import register
 from infra.history.store import History
 from outreach.cases import events as case_events
@@ -38,16 +39,21 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line, fo
 def case(
     case: Annotated[str, typer.Argument(help="The case's id, or the code that the customer was told.")],
     *,
+    as_of: Annotated[
+        str | None, typer.Option(help="As it was known at a moment (RFC 3339, with its offset) or position.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tells a case from its first alert to its end."""
-    recorded = asyncio.run(_case(case))
+    """Tells a case from its first alert to its end, or to a moment: what was known then, and nothing since."""
+    recorded, known = asyncio.run(_case(case, as_of))
     if not recorded:
-        _nobody(f"there is no case {case}")
+        _nobody(f"there is no case {case}" if known is None else f"there was no case {case} at {known}")
     lines = list(reversed(timeline(recorded, masked=True)))
     if as_json:
         _print_json(lines)
         return
+    if known is not None:
+        typer.secho(f"As known at {known}", bold=True)
     for told in _by_stream(recorded):
         opened = next((one.event for one in told if isinstance(one.event, CaseOpened)), None)
         title = f"Case {opened.case_code} · customer {opened.customer_id or 'not known'}" if opened else told[0].stream
@@ -76,15 +82,16 @@ async def _stream(stream: str) -> list[Recorded[Event]]:
         return await history.read_stream(stream)
 
 
-async def _case(given: str) -> list[Recorded[Event]]:
-    """The events of the case with the id, else of every case with the code."""
+async def _case(given: str, as_of: str | None) -> tuple[list[Recorded[Event]], Moment | None]:
+    """The events of the case with the id, else of every case with the code; those that were recorded by then."""
     register(case_events, customer_events)
     async with opened_history(history_settings()) as history:
+        known = None if as_of is None else await moment(history, as_of)
         recorded = await history.read_stream(case_stream(given.strip().lower()))
         if not recorded:
             for case_id in await _with_code(history, given.strip().upper()):
                 recorded += await history.read_stream(case_stream(case_id))
-    return recorded
+    return [each for each in recorded if known is None or each.position <= known.position], known
 
 
 async def _with_code(history: History, code: str) -> list[str]:

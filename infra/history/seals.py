@@ -179,10 +179,11 @@ class Seals:
         """The positions that are sealed."""
         return {seal.position for seal in self._by_number.values()}
 
-    def after(self, position: int) -> HistorySealed | None:
-        """The first seal of this position or a later one."""
-        later = (seal for seal in self._by_number.values() if seal.position >= position)
-        return min(later, key=lambda seal: seal.position, default=None)
+    def covering(self, first: int, last: int) -> HistorySealed | None:
+        """The first seal of the last position or a later one; where there is none yet, the newest behind the first."""
+        seals = sorted(self._by_number.values(), key=lambda seal: seal.position)
+        later = next((seal for seal in seals if seal.position >= last), None)
+        return later or next((seal for seal in reversed(seals) if seal.position >= first), None)
 
     def compare(self, hashes: Mapping[int, bytes], first: int, last: int, *, whole: bool) -> Compared:
         """Compares the seals of a range with the hashes that stand at their positions.

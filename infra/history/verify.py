@@ -110,8 +110,8 @@ async def verify(
 async def verify_stream(history: History, stream: str, seals: Seals = _NO_SEALS) -> Verification:
     """Looks at the events of one stream, each with its neighbours in the chain.
 
-    With seals, everything from the stream's first event to the first seal behind its last one is walked as well: that
-    is what puts the stream's events under a signature.
+    With seals, everything from the stream's first event to the first seal behind its last one (or to the newest, where
+    that is not made yet) is walked as well: that is what puts the stream's events under a signature.
 
     Raises:
         Unavailable: PostgreSQL is away, or went away meanwhile.
@@ -129,7 +129,7 @@ async def verify_stream(history: History, stream: str, seals: Seals = _NO_SEALS)
     except psycopg.Error as error:
         raise Unavailable(f"PostgreSQL is away: {error}") from error
     found, compared, up_to = chain.problems, 0, 0
-    seal = seals.after(listed[-1][1]) if listed else None
+    seal = seals.covering(listed[0][1], listed[-1][1]) if listed else None
     if seal is not None:
         walked = await verify(history, first=listed[0][1], last=seal.position, seals=seals)
         known = set(found)
