@@ -10,7 +10,7 @@ from outreach.cases.draft import Draft
 from outreach.cases.errors import Refused
 from outreach.cases.evolve import heard_key
 from outreach.cases.identity import case_code
-from outreach.cases.state import AlertState
+from outreach.cases.state import AlertState, CaseState
 from outreach.cases.tasks import Reason, complete, to_queue
 
 
@@ -33,8 +33,8 @@ def receive(draft: Draft, command: ReceiveAlert) -> None:
                 alert_id=alert.alert_id,
             )
         )
-    elif draft.state.resolution and alert.rule == BLOCKED_CARD_USED:
-        draft.add(e.CaseReopened(alert_id=alert.alert_id))
+    elif draft.may_reopen and alert.rule == BLOCKED_CARD_USED:
+        draft.add(e.CaseReopened(because=BLOCKED_CARD_USED, alert_id=alert.alert_id))
     elif draft.state.resolution:
         raise Refused("resolved", "the case is resolved; a new alert opens a new one")
     draft.add(
@@ -73,7 +73,12 @@ def withdraw(draft: Draft, command: WithdrawAlert) -> None:
     if alert.withdrawn or heard_key("withdrawn", command.alert) in alert.heard:
         return
     draft.add(
-        e.AlertWithdrawn(alert_id=alert.alert_id, raised_by=command.alert.raised_by, raised_at=command.alert.raised_at)
+        e.AlertWithdrawn(
+            alert_id=alert.alert_id,
+            raised_by=command.alert.raised_by,
+            raised_at=command.alert.raised_at,
+            arrived_at=command.alert.arrived_at,
+        )
     )
     state = draft.state
     if state.resolution:
@@ -124,6 +129,7 @@ def _amend(draft: Draft, alert: Alert) -> None:
     same = not known.withdrawn and (known.verdict, known.severity, known.against) == says
     if same or heard_key("stands", alert) in known.heard:
         return
+    unsettled = unsettles(draft.state, alert)
     draft.add(
         e.AlertRevised(
             alert_id=alert.alert_id,
@@ -132,11 +138,32 @@ def _amend(draft: Draft, alert: Alert) -> None:
             severity=alert.severity,
             raised_by=alert.raised_by,
             raised_at=alert.raised_at,
+            arrived_at=alert.arrived_at,
             evidence=alert.evidence,
         )
     )
+    if unsettled and draft.may_reopen:
+        draft.add(e.CaseReopened(because="alert", alert_id=alert.alert_id))
     if not draft.state.resolution:
         _act_on(draft, alert, known.card_id)
+
+
+def unsettles(state: CaseState, alert: Alert) -> bool:
+    """Whether a resolved case does not settle what this message says: it stands after all, or is graver than it was.
+
+    What the customer or an operator has spoken of is settled, whatever detection says of it later.
+    """
+    known = state.alerts.get(alert.alert_id)
+    if (
+        known is None
+        or not state.resolution
+        or alert.status == "withdrawn"
+        or heard_key("stands", alert) in known.heard
+    ):
+        return False
+    if alert.suspect in state.confirmed or alert.suspect in state.denied:
+        return False
+    return known.withdrawn or (known.verdict, alert.verdict) == ("review", "alert")
 
 
 def _act_on(draft: Draft, alert: Alert, card_id: str) -> None:

@@ -2,7 +2,7 @@
 
 from outreach.cases import events as e
 from outreach.cases.card_actions import block_and_reissue, decline, hold, release_all
-from outreach.cases.commands import ConfirmPayments, DenyPayments, ReceiveReply, StrikeOut, WrapUp
+from outreach.cases.commands import ConfirmPayments, DenyPayments, ReceiveReply, ReopenCase, StrikeOut, WrapUp
 from outreach.cases.contacts import ACKNOWLEDGEMENT, acknowledge
 from outreach.cases.draft import Draft
 from outreach.cases.errors import Refused
@@ -36,6 +36,7 @@ def confirm(draft: Draft, command: ConfirmPayments) -> None:
         _genuine_by_reply(draft)
         return
     state = draft.state
+    _check_caller(draft)
     if any(state.denied.get(one) == "operator" for one in command.transactions):
         raise Refused("denied_before", "an operator has said that it was not her; the card is blocked")
     new = [one for one in dict.fromkeys(command.transactions) if state.confirmed.get(one) != "operator"]
@@ -64,6 +65,7 @@ def strike_out(draft: Draft, command: StrikeOut) -> None:
     """The believed payments were not hers: detection is told, and judges the others without them."""
     require_holder(draft, command.operator)
     believed = {alert.against for alert in draft.state.alerts.values() if alert.against}
+    _check_caller(draft)
     if not command.transactions or not believed.issuperset(command.transactions):
         raise Refused("unknown_payment", "the case has no such believed payment")
     new = [one for one in dict.fromkeys(command.transactions) if one not in draft.state.struck_out]
@@ -99,12 +101,29 @@ def wrap_up(draft: Draft, command: WrapUp) -> None:
         if state.resolution != "fraud":
             draft.add(e.CaseResolved(resolution="fraud"))
     elif not state.resolution:
-        draft.add(e.CaseResolved(resolution="unanswered" if state.standing else "withdrawn"))
+        heard = bool(state.suspects) and state.suspects <= state.confirmed.keys()
+        draft.add(e.CaseResolved(resolution="genuine" if heard else "unanswered" if state.standing else "withdrawn"))
+
+
+def reopen(draft: Draft, command: ReopenCase) -> None:
+    """Lets the resolved case go on, with a task at the front; nothing while it is open."""
+    if not draft.state.resolution:
+        return
+    if not draft.may_reopen:
+        raise Refused("too_late", "the case is over for good, or the customer has another one open")
+    draft.add(e.CaseReopened(because="operator", operator=command.operator, note=command.note))
+    to_queue(draft, Reason.REOPENED, front=True)
 
 
 def awaiting_answer(state: CaseState) -> bool:
     """Whether a hold of ours stands that only an answer ends: such a case cannot be wrapped up."""
     return any(state.held(card) and not state.ever("block", card) for card in state.cards)
+
+
+def _check_caller(draft: Draft) -> None:
+    if draft.state.doubted:
+        why = "whoever was on the phone could not show that they are the customer: ring the number on file first"
+        raise Refused("not_verified", why)
 
 
 def _check(draft: Draft, command: ConfirmPayments | DenyPayments) -> None:
@@ -143,6 +162,8 @@ def _fraud_by_reply(draft: Draft) -> None:
         return
     new = sorted(state.suspects - state.denied.keys())
     if new:
+        if draft.may_reopen:
+            draft.add(e.CaseReopened(because="denied"))
         draft.add(e.PaymentsDenied(transactions=new, by="reply"))
         for card_id in dict.fromkeys(alert.card_id for alert in state.standing):
             hold(draft, card_id)

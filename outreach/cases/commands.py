@@ -1,5 +1,6 @@
 """What can be asked of a case, imperative. `outreach.cases.decide` answers with events, or refuses."""
 
+from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct, field
@@ -52,6 +53,28 @@ class ReturnTask(Struct, frozen=True, kw_only=True):
     note: str = ""
 
 
+class HandOver(Struct, frozen=True, kw_only=True):
+    """The operator gives the task into the hand of another one, ``to``."""
+
+    operator: str
+    to: str
+    note: str = ""
+
+
+class Escalate(Struct, frozen=True, kw_only=True):
+    """The operator wants a supervisor to decide: the task goes to the front of the queue, and says so."""
+
+    operator: str
+    note: str = ""
+
+
+class ReopenCase(Struct, frozen=True, kw_only=True):
+    """The operator wants the resolved case to go on."""
+
+    operator: str
+    note: str = ""
+
+
 class ViewData(Struct, frozen=True, kw_only=True):
     """The operator looks at the customer's data; unmasked only with the task in hand."""
 
@@ -61,6 +84,13 @@ class ViewData(Struct, frozen=True, kw_only=True):
 
 class VerifyCaller(Struct, frozen=True, kw_only=True):
     """The operator is satisfied that this is the customer."""
+
+    operator: str
+    method: Literal["case_code", "callback", "questions"]
+
+
+class RejectCaller(Struct, frozen=True, kw_only=True):
+    """Whoever is speaking could not show that they are the customer."""
 
     operator: str
     method: Literal["case_code", "callback", "questions"]
@@ -186,6 +216,51 @@ class ReceiveCall(Struct, frozen=True, kw_only=True):
     call_id: str
 
 
+class StartCall(Struct, frozen=True, kw_only=True):
+    """The operator who holds the task rings the number on file."""
+
+    operator: str
+    call_id: str
+
+
+class AnswerCall(Struct, frozen=True, kw_only=True):
+    """Somebody has answered; ``call_id`` empty: the call that is under way."""
+
+    call_id: str = ""
+
+
+class DropCall(Struct, frozen=True, kw_only=True):
+    """The call broke off; ``call_id`` empty: the call that is under way."""
+
+    call_id: str = ""
+
+
+class EndCall(Struct, frozen=True, kw_only=True):
+    """The call is over; ``call_id`` empty: the call that is under way."""
+
+    call_id: str = ""
+
+
+class PromiseCall(Struct, frozen=True, kw_only=True):
+    """The operator has promised a call at this time (UTC, ahead of now) and puts the task back until then."""
+
+    operator: str
+    at: datetime
+    note: str = ""
+
+
+class NoteCallBackDue(Struct, frozen=True, kw_only=True):
+    """The promised time is near."""
+
+    call_back_id: str
+
+
+class MissCallBack(Struct, frozen=True, kw_only=True):
+    """The promised time has passed."""
+
+    call_back_id: str
+
+
 class NoteSilence(Struct, frozen=True, kw_only=True):
     """Nothing was heard since this message for as long as the ladder waits."""
 
@@ -225,17 +300,24 @@ class ShipCard(Struct, frozen=True, kw_only=True):
 
 
 AlertCommand: TypeAlias = ReceiveAlert | ReviseAlert | WithdrawAlert | AssignOwner
-TaskCommand: TypeAlias = TakeTask | ReturnTask | ViewData | VerifyCaller | WrapUp | EraseCustomer
+TaskCommand: TypeAlias = (
+    TakeTask
+    | ReturnTask
+    | HandOver
+    | Escalate
+    | ReopenCase
+    | ViewData
+    | VerifyCaller
+    | RejectCaller
+    | WrapUp
+    | EraseCustomer
+)
+CallCommand: TypeAlias = (
+    ReceiveCall | StartCall | AnswerCall | DropCall | EndCall | PromiseCall | NoteCallBackDue | MissCallBack
+)
 ContactCommand: TypeAlias = (
-    IntendContact
-    | RefuseContact
-    | AcceptContact
-    | MarkContactUnknown
-    | FailContact
-    | ReportDelivery
-    | NoteSilence
-    | ReceiveCall
+    IntendContact | RefuseContact | AcceptContact | MarkContactUnknown | FailContact | ReportDelivery | NoteSilence
 )
 AnswerCommand: TypeAlias = ConfirmPayments | DenyPayments | StrikeOut | ReceiveReply
 CardCommand: TypeAlias = SendCardAction | AnswerCardAction | FailCardAction | ShipCard
-Command: TypeAlias = AlertCommand | TaskCommand | ContactCommand | AnswerCommand | CardCommand
+Command: TypeAlias = AlertCommand | TaskCommand | CallCommand | ContactCommand | AnswerCommand | CardCommand

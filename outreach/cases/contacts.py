@@ -11,7 +11,6 @@ from outreach.cases.commands import (
     IntendContact,
     MarkContactUnknown,
     NoteSilence,
-    ReceiveCall,
     RefuseContact,
     ReportDelivery,
 )
@@ -136,14 +135,6 @@ def note_silence(draft: Draft, command: NoteSilence) -> None:
         return
     draft.add(e.SilenceNoted(contact_id=contact.contact_id))
     _go_on(draft, contact)
-
-
-def receive_call(draft: Draft, command: ReceiveCall) -> None:
-    """Records that she rang, once a call; whoever takes the next task calls her back."""
-    if command.call_id in draft.state.calls:
-        return
-    draft.add(e.CallReceived(call_id=command.call_id))
-    to_queue(draft, Reason.CUSTOMER_CALLED, front=True)
 
 
 def acknowledge(draft: Draft, reply_id: str, channel: str, purpose: str) -> None:

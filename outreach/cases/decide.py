@@ -4,28 +4,39 @@ from collections.abc import Callable
 from typing import Any
 
 from infra.history.event import Event
-from outreach.cases import alerts, answers, card_actions, commands, contacts, erasure, tasks
+from outreach.cases import alerts, answers, calls, card_actions, commands, contacts, erasure, tasks
 from outreach.cases.commands import Command
 from outreach.cases.draft import Draft
 from outreach.cases.errors import Refused
 from outreach.cases.state import CaseState
 
-_DECIDERS: dict[type[Command], Callable[[Draft, Any], None]] = {
+DECIDERS: dict[type[Command], Callable[[Draft, Any], None]] = {
     commands.ReceiveAlert: alerts.receive,
     commands.ReviseAlert: alerts.revise,
     commands.WithdrawAlert: alerts.withdraw,
     commands.AssignOwner: alerts.assign_owner,
     commands.TakeTask: tasks.take,
     commands.ReturnTask: tasks.give_back,
+    commands.HandOver: tasks.hand_over,
+    commands.Escalate: tasks.escalate,
+    commands.ReopenCase: answers.reopen,
     commands.ViewData: tasks.view,
     commands.VerifyCaller: tasks.verify_caller,
+    commands.RejectCaller: tasks.reject_caller,
     commands.EraseCustomer: erasure.erase,
     commands.WrapUp: answers.wrap_up,
     commands.ConfirmPayments: answers.confirm,
     commands.DenyPayments: answers.deny,
     commands.StrikeOut: answers.strike_out,
     commands.ReceiveReply: answers.receive_reply,
-    commands.ReceiveCall: contacts.receive_call,
+    commands.ReceiveCall: calls.receive,
+    commands.StartCall: calls.start,
+    commands.AnswerCall: calls.answer,
+    commands.DropCall: calls.drop,
+    commands.EndCall: calls.end,
+    commands.PromiseCall: calls.promise,
+    commands.NoteCallBackDue: calls.note_due,
+    commands.MissCallBack: calls.miss,
     commands.IntendContact: contacts.intend,
     commands.RefuseContact: contacts.refuse,
     commands.AcceptContact: contacts.accept,
@@ -40,14 +51,16 @@ _DECIDERS: dict[type[Command], Callable[[Draft, Any], None]] = {
 }
 
 
-def decide(state: CaseState, command: Command) -> list[Event]:
+def decide(state: CaseState, command: Command, *, may_reopen: bool = True) -> list[Event]:
     """The events that the command gives; none where it changes nothing (a repeat, or too late to matter).
+
+    ``may_reopen``: a resolved case may go on; not, where too much time has passed or another case is open.
 
     Raises:
         Refused: the case does not do that.
     """
     if not state.exists and not isinstance(command, commands.ReceiveAlert):
         raise Refused("no_case", "there is no such case")
-    draft = Draft(state)
-    _DECIDERS[type(command)](draft, command)
+    draft = Draft(state, may_reopen=may_reopen)
+    DECIDERS[type(command)](draft, command)
     return draft.events

@@ -9,9 +9,15 @@ from outreach.cases.state import CaseState
 class Draft:
     """Collects the events of one decision; each next one is decided on the state after those before it."""
 
-    def __init__(self, state: CaseState) -> None:
+    def __init__(self, state: CaseState, *, may_reopen: bool = True) -> None:
         self.state = state
         self.events: list[Event] = []
+        self._may_reopen = may_reopen
+
+    @property
+    def may_reopen(self) -> bool:
+        """Whether the case is resolved, and may go on."""
+        return self._may_reopen and bool(self.state.resolution) and not self.state.erased
 
     def add(self, event: Event) -> None:
         """Adds the event, and lets the state follow; without what is personal, where the customer is erased."""

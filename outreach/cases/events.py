@@ -6,6 +6,7 @@ from typing import ClassVar
 from msgspec import field
 
 from infra.history.event import Event, Personal, PersonalData, Plain
+from outreach.cases import call_events
 
 # --- alerts ---------------------------------------------------------------------------------------------------------
 
@@ -25,10 +26,17 @@ class CaseOpened(Event, frozen=True, kw_only=True):
 
 
 class CaseReopened(Event, frozen=True, kw_only=True):
-    """The resolved case goes on, because of this alert: the blocked card was used."""
+    """The resolved case goes on.
+
+    ``because``: ``blocked_card_used`` or ``alert`` (of ``alert_id``, which stands after all), ``denied`` (the customer
+    says that it was not her) or ``operator``.
+    """
 
     wire_name: ClassVar[str] = "case.reopened"
-    alert_id: Plain
+    because: Plain
+    alert_id: Plain = ""
+    operator: Plain = ""
+    note: Personal = ""
 
 
 class AlertJoined(Event, frozen=True, kw_only=True):
@@ -60,6 +68,7 @@ class AlertRevised(Event, frozen=True, kw_only=True):
     severity: Plain
     raised_by: Plain = ""
     raised_at: datetime
+    arrived_at: datetime | None = None
     evidence: PersonalData
 
 
@@ -70,6 +79,7 @@ class AlertWithdrawn(Event, frozen=True, kw_only=True):
     alert_id: Plain
     raised_by: Plain = ""
     raised_at: datetime
+    arrived_at: datetime | None = None
 
 
 class OwnerFound(Event, frozen=True, kw_only=True):
@@ -116,15 +126,35 @@ class TaskTaken(Event, frozen=True, kw_only=True):
 
 
 class TaskReturned(Event, frozen=True, kw_only=True):
-    """The task is in the queue again: ``released`` by the operator or ``hand_over`` after their silence.
+    """The task is in the queue again.
 
-    ``note``: what whoever takes it next should know.
+    ``reason``: ``released`` by the operator, ``promised`` (the customer is rung when it suits her), or ``hand_over``
+    after the operator's silence. ``note``: what whoever takes it next should know.
     """
 
     wire_name: ClassVar[str] = "case.task-returned"
     task_id: Plain
     operator: Plain
     reason: Plain
+    note: Personal = ""
+
+
+class TaskHandedOver(Event, frozen=True, kw_only=True):
+    """The operator has given the task into the hand of another, ``to``, with the whole context."""
+
+    wire_name: ClassVar[str] = "case.task-handed-over"
+    task_id: Plain
+    operator: Plain
+    to: Plain
+    note: Personal = ""
+
+
+class TaskEscalated(Event, frozen=True, kw_only=True):
+    """The operator wants a supervisor to decide: the task is at the front of the queue, and says so."""
+
+    wire_name: ClassVar[str] = "case.task-escalated"
+    task_id: Plain
+    operator: Plain
     note: Personal = ""
 
 
@@ -244,13 +274,6 @@ class ReplyReceived(Event, frozen=True, kw_only=True):
     text: Personal
 
 
-class CallReceived(Event, frozen=True, kw_only=True):
-    """The customer rang. She was told that an operator calls back on the number on file."""
-
-    wire_name: ClassVar[str] = "contact.call-received"
-    call_id: Plain
-
-
 class SilenceNoted(Event, frozen=True, kw_only=True):
     """Nothing was heard from the customer for as long as the ladder waits."""
 
@@ -258,15 +281,22 @@ class SilenceNoted(Event, frozen=True, kw_only=True):
     contact_id: Plain
 
 
+# --- calls ----------------------------------------------------------------------------------------------------------
+
+CallAnswered = call_events.CallAnswered
+CallBackAsked = call_events.CallBackAsked
+CallBackDue = call_events.CallBackDue
+CallBackKept = call_events.CallBackKept
+CallBackMissed = call_events.CallBackMissed
+CallBackPromised = call_events.CallBackPromised
+CallDropped = call_events.CallDropped
+CallEnded = call_events.CallEnded
+CallReceived = call_events.CallReceived
+CallStarted = call_events.CallStarted
+CallerNotVerified = call_events.CallerNotVerified
+CallerVerified = call_events.CallerVerified
+
 # --- the answer -----------------------------------------------------------------------------------------------------
-
-
-class CallerVerified(Event, frozen=True, kw_only=True):
-    """The operator is satisfied that this is the customer. ``method``: ``case_code``, ``callback`` or ``questions``."""
-
-    wire_name: ClassVar[str] = "case.caller-verified"
-    operator: Plain
-    method: Plain
 
 
 class PaymentsConfirmed(Event, frozen=True, kw_only=True):

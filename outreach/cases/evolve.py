@@ -8,12 +8,13 @@ from msgspec.structs import replace
 from infra.history.event import Event
 from outreach.cases import events as e
 from outreach.cases.alert import SEVERITIES
+from outreach.cases.evolve_calls import STEPS as CALL_STEPS
 from outreach.cases.state import AlertState, CardActionState, CaseState, ContactState, TaskState
 
 EventT = TypeVar("EventT", bound=Event)
 _Step: TypeAlias = Callable[[CaseState, EventT], CaseState]
 
-_STEPS: dict[type[Event], Callable[[CaseState, Any], CaseState]] = {}
+_STEPS: dict[type[Event], Callable[[CaseState, Any], CaseState]] = dict(CALL_STEPS)
 
 DELIVERED = frozenset({"delivered", "read"})
 """Delivery states after which nothing bad that is reported later counts."""
@@ -38,8 +39,13 @@ def replay(events: Iterable[Event], onto: CaseState | None = None) -> CaseState:
 
 
 def heard_key(kind: str, message: Any) -> str:
-    """Tells one message of an alert from another; a repeat of the same message has the same key."""
-    parts = [kind, message.raised_by, message.raised_at.isoformat()]
+    """Tells one message of an alert from another; a repeat of the same message has the same key.
+
+    What a payment's arrival made known is told by whoever detects it with that arrival's own time, however often a
+    successor tells it again: the moment of telling says nothing there. What followed from the customer's word follows
+    from no arrival; only the moment tells one such message from another, and the same word may well be heard twice.
+    """
+    parts = [kind, message.raised_by, (message.arrived_at or message.raised_at).isoformat()]
     if kind == "stands":
         parts += [message.verdict, message.severity, message.against or ""]
     return "|".join(parts)
@@ -151,6 +157,16 @@ def _task_returned(state: CaseState, _event: e.TaskReturned) -> CaseState:
     return _with_task(state, taken_by="")
 
 
+@_on(e.TaskHandedOver)
+def _task_handed_over(state: CaseState, event: e.TaskHandedOver) -> CaseState:
+    return _with_task(state, taken_by=event.to)
+
+
+@_on(e.TaskEscalated)
+def _task_escalated(state: CaseState, _event: e.TaskEscalated) -> CaseState:
+    return _with_task(state, taken_by="", front=True, escalated=True)
+
+
 @_on(e.TaskCompleted)
 def _task_completed(state: CaseState, _event: e.TaskCompleted) -> CaseState:
     return replace(state, task=None)
@@ -232,16 +248,6 @@ def _reply_received(state: CaseState, event: e.ReplyReceived) -> CaseState:
     return replace(state, replies=state.replies | {event.reply_id}, heard_from=state.heard_from or spoke)
 
 
-@_on(e.CallReceived)
-def _call_received(state: CaseState, event: e.CallReceived) -> CaseState:
-    return replace(state, calls=state.calls | {event.call_id}, heard_from=True)
-
-
-@_on(e.CallerVerified)
-def _caller_verified(state: CaseState, event: e.CallerVerified) -> CaseState:
-    return replace(state, verified=state.verified | {(event.operator, event.method)})
-
-
 @_on(e.PaymentsConfirmed)
 def _payments_confirmed(state: CaseState, event: e.PaymentsConfirmed) -> CaseState:
     told = set(event.transactions)
@@ -276,7 +282,8 @@ def _erased(state: CaseState, _event: e.CustomerOfCaseErased) -> CaseState:
 
 @_on(e.CaseResolved)
 def _resolved(state: CaseState, event: e.CaseResolved) -> CaseState:
-    return replace(state, resolution=event.resolution)
+    lapsed = {one.call_back_id: replace(one, status="lapsed") for one in state.owed}
+    return replace(state, resolution=event.resolution, call_backs={**state.call_backs, **lapsed})
 
 
 @_on(e.CardActionRequested)

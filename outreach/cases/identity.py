@@ -12,9 +12,9 @@ CODE_ALPHABET: Final = "BCDFGHJKMNPQRTVWXY346789"
 CODE_LENGTH: Final = 6
 
 
-def case_id_for(alert_id: str) -> str:
-    """The case that this alert opens, if it opens one."""
-    return str(derived_id("case", alert_id))
+def case_id_for(alert_id: str, *, after: str = "") -> str:
+    """The case that this alert opens, if it opens one; ``after``: the case in which it was, that is over for good."""
+    return str(derived_id("case", alert_id, *([after] if after else [])))
 
 
 def case_code(case_id: str) -> str:
@@ -30,6 +30,11 @@ def case_code(case_id: str) -> str:
 def contact_id(case_id: str, purpose: str, of: str | int) -> str:
     """One message: the step of the ladder for an alert, the reply for what answers it."""
     return str(derived_id(case_id, "contact", purpose, of))
+
+
+def call_back_id(case_id: str, of: str | int) -> str:
+    """One call that the customer is owed: because of a call, or the case's first promise, its second, and so on."""
+    return str(derived_id(case_id, "call-back", of))
 
 
 def task_id(case_id: str, number: int) -> str:

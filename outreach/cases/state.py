@@ -26,12 +26,40 @@ class AlertState(Struct, frozen=True, kw_only=True):
 
 
 class TaskState(Struct, frozen=True, kw_only=True):
-    """The open task; ``taken_by`` is empty while it waits in the queue."""
+    """The open task; ``taken_by`` is empty while it waits in the queue. ``escalated``: a supervisor is to decide."""
 
     task_id: str
     reason: str
     front: bool = False
     taken_by: str = ""
+    escalated: bool = False
+
+
+class CallState(Struct, frozen=True, kw_only=True):
+    """The call that is under way; ``operator`` is who has the task in hand."""
+
+    call_id: str
+    operator: str
+    answered: bool = False
+
+
+class CallBackState(Struct, frozen=True, kw_only=True):
+    """A call that the customer is owed.
+
+    Attributes:
+        status: ``asked``, ``promised``, ``due`` (the promised time is near), ``missed``, ``kept``, or ``lapsed`` where
+            the case was resolved first.
+        at: the promised time; None where none was.
+    """
+
+    call_back_id: str
+    status: str = "asked"
+    at: datetime | None = None
+
+    @property
+    def owed(self) -> bool:
+        """Whether somebody still has to ring."""
+        return self.status not in {"kept", "lapsed"}
 
 
 class ContactState(Struct, frozen=True, kw_only=True):
@@ -83,7 +111,9 @@ class CaseState(Struct, frozen=True, kw_only=True):
         confirmed: suspects that were hers, with who says so: ``reply`` or ``operator``.
         denied: suspects that were not hers, likewise. A suspect is in one of the two at most.
         struck_out: payments that detection believed, and that were not hers.
-        heard_from: she rang or wrote something other than an opt-out.
+        calls: every call that ever began, either way; ``call`` is the one under way, by an operator.
+        verified: who was satisfied that this is the customer, and how; ``doubted``: who was not, since then.
+        heard_from: she rang, answered a call, or wrote something other than an opt-out.
         resolution: empty while the case is open.
         erased: the customer is erased; nothing personal is recorded in the case any more.
     """
@@ -100,7 +130,10 @@ class CaseState(Struct, frozen=True, kw_only=True):
     actions: Mapping[str, CardActionState] = field(default_factory=dict)
     replies: frozenset[str] = frozenset()
     calls: frozenset[str] = frozenset()
+    call: CallState | None = None
+    call_backs: Mapping[str, CallBackState] = field(default_factory=dict)
     verified: frozenset[tuple[str, str]] = frozenset()
+    doubted: frozenset[tuple[str, str]] = frozenset()
     confirmed: Mapping[str, str] = field(default_factory=dict)
     denied: Mapping[str, str] = field(default_factory=dict)
     struck_out: tuple[str, ...] = ()
@@ -128,6 +161,11 @@ class CaseState(Struct, frozen=True, kw_only=True):
     def suspects(self) -> frozenset[str]:
         """The transactions of the standing alerts."""
         return frozenset(alert.suspect for alert in self.standing)
+
+    @property
+    def owed(self) -> tuple[CallBackState, ...]:
+        """The calls that the customer is owed."""
+        return tuple(one for one in self.call_backs.values() if one.owed)
 
     @property
     def answered(self) -> bool:

@@ -98,6 +98,7 @@ def test_it_was_not_me_after_all_holds_the_card_again(story: Story) -> None:
     story.reply("genuine")
     assert names(story.reply("fraud", 2)) == [
         "contact.reply-received",
+        "case.reopened",
         "case.payments-denied reply",
         "card.action-requested hold",
         "card.action-requested decline",
