@@ -76,9 +76,17 @@ class Plan(Struct, frozen=True, kw_only=True):
 
 
 class Done(Struct, frozen=True, kw_only=True):
-    """What an erasure did. ``position``: of its last event; the read models follow."""
+    """What an erasure did.
+
+    Attributes:
+        keys: how many keys were destroyed.
+        told: whether every process was told at once; otherwise each forgets within a minute.
+        closed: the cases that were open.
+        position: of its last event; the read models follow.
+    """
 
     keys: int
+    told: bool
     closed: tuple[str, ...]
     position: int
 
@@ -148,7 +156,7 @@ class Erasure:
                 f"{len(plan.open_cases)} open: {', '.join(plan.open_cases)}. Resolve first, so that the customer hears"
                 " how it ends; or close with the erasure (--close-cases)"
             )
-        _check(reason, plan)
+        self.check(plan, reason)
         customer_id = plan.customer_id
         if not plan.begun:
             await self._append(customer_stream(customer_id), ErasureBegun(reason=reason), customer_id, actor)
@@ -159,9 +167,17 @@ class Erasure:
             gone = CardOwnerErased(card_id=card_id, customer_id=customer_id)
             await self._append(card_stream(card_id), gone, customer_id, actor)
         destroyed = await self._history.destroy_keys({customer_id, *plan.subjects})
-        ended = CustomerErased(customer_id=customer_id, reason=reason, keys=len(destroyed))
+        ended = CustomerErased(customer_id=customer_id, reason=reason, keys=len(destroyed.keys))
         position = await self._append(customer_stream(customer_id), ended, customer_id, actor)
-        return Done(keys=len(destroyed), closed=plan.open_cases, position=position)
+        return Done(keys=len(destroyed.keys), told=destroyed.told, closed=plan.open_cases, position=position)
+
+    def check(self, plan: Plan, reason: str) -> None:
+        """Looks whether the reason may stay in the history.
+
+        Raises:
+            ErasureRefused: there is none, it is too long, or it holds what is to be erased.
+        """
+        _check(reason, plan)
 
     async def _sealed(
         self, customer_id: str, seen: Sequence[Recorded[Event]], cases: Sequence[str]

@@ -23,10 +23,10 @@ from infra.history.registry import register
 from infra.history.store import History
 from outreach.cases import events as case_events
 from outreach.cases.cases_view import by_code
-from outreach.cases.events import CaseOpened
+from outreach.cases.events import CaseOpened, CustomerOfCaseErased
 from outreach.cases.identity import case_stream
 from outreach.customers import events as customer_events
-from outreach.customers.service import customer_stream
+from outreach.customers.service import customer_stream, erased_at
 from outreach.desk.timeline import Line, timeline
 
 FAILED = 1
@@ -57,7 +57,8 @@ def case(
     for told in _by_stream(recorded):
         opened = next((one.event for one in told if isinstance(one.event, CaseOpened)), None)
         title = f"Case {opened.case_code} · customer {opened.customer_id or 'not known'}" if opened else told[0].stream
-        _print(title, list(reversed(timeline(told, masked=True))))
+        gone = next((one.recorded_at for one in told if isinstance(one.event, CustomerOfCaseErased)), None)
+        _print(title + (f", erased on {gone:%Y-%m-%d}" if gone else ""), list(reversed(timeline(told, masked=True))))
 
 
 def customer(
@@ -73,7 +74,8 @@ def customer(
     if as_json:
         _print_json(lines)
         return
-    _print(f"Customer {customer}", lines)
+    gone = erased_at(recorded)
+    _print(f"Customer {customer}" + (f" · erased on {gone:%Y-%m-%d}" if gone else ""), lines)
 
 
 async def _stream(stream: str) -> list[Recorded[Event]]:

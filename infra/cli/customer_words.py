@@ -2,7 +2,16 @@
 
 from infra.history.event import Event, Recorded, UnknownEvent
 from outreach.cases.identity import case_code
-from outreach.customers.events import AlertFiled, CaseNamed, CaseReleased, CustomerRecorded, OptedIn, OptedOut
+from outreach.customers.events import (
+    AlertFiled,
+    CaseNamed,
+    CaseReleased,
+    CustomerErased,
+    CustomerRecorded,
+    ErasureBegun,
+    OptedIn,
+    OptedOut,
+)
 from outreach.desk.timeline import Line, who
 from outreach.desk.words import CHANNELS, said
 
@@ -37,6 +46,10 @@ def _words(event: Event) -> tuple[str, str, str]:
             words = "customer", f"Wants nothing more by {said(CHANNELS, channel)}", ""
         case OptedIn(channel=channel):
             words = "customer", f"Takes messages by {said(CHANNELS, channel)} again", ""
+        case ErasureBegun(reason=reason):
+            words = "end", "The erasure of the customer begins", reason
+        case CustomerErased(reason=reason):
+            words = "end", "Erased: what was personal before this is gone for good", reason
         case _:
             name = event.type_name if isinstance(event, UnknownEvent) else type(event).wire_name
             words = "desk", said({}, name.partition(".")[2] or name).capitalize(), ""

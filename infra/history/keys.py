@@ -10,6 +10,8 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import msgspec
+
 from infra.clock import Clock
 from infra.history.errors import WrongMasterKey
 from infra.history.keystore import INSTALLATION, Connection, KeyStore, WrappedKey
@@ -24,6 +26,13 @@ LOOK_UPS = f"{INSTALLATION}look-ups"
 
 CustomerKey = tuple[UUID, bytes]
 """A key's id and its 32 bytes."""
+
+
+class Destroyed(msgspec.Struct, frozen=True):
+    """Keys that are no more. ``told``: whether the other processes heard of it at once, or forget by themselves."""
+
+    keys: tuple[UUID, ...]
+    told: bool
 
 
 class CustomerKeys:

@@ -22,7 +22,7 @@ from infra.history.canonical import StoredEvent
 from infra.history.errors import HistoryError, Unavailable, WrongMasterKey
 from infra.history.event import Event, Recorded
 from infra.history.group import GroupAppend
-from infra.history.keys import CustomerKeys
+from infra.history.keys import CustomerKeys, Destroyed
 from infra.history.keystore import KeyStore
 from infra.history.masters import MasterKeys
 from infra.history.reading import rows, stream_rows
@@ -163,13 +163,10 @@ class History:
         async with self._connection() as conn:
             yield self._keys, conn
 
-    async def destroy_keys(self, subjects: Collection[str]) -> list[UUID]:
+    async def destroy_keys(self, subjects: Collection[str]) -> Destroyed:
         """Destroys the living keys of these subjects, here and in the memory of every process.
 
         Others hear of it through Redis at once; one that cannot be told forgets within `keys.FORGOTTEN_AFTER`.
-
-        Returns:
-            the keys that there were.
 
         Raises:
             Unavailable: retryable: what is destroyed already is no longer there.
@@ -177,8 +174,7 @@ class History:
         async with self.keys() as (keys, conn):
             destroyed = await keys.store.destroy(conn, sorted(subjects))
         self._keys.forget()
-        await self.wake.forget_keys()
-        return destroyed
+        return Destroyed(tuple(destroyed), await self.wake.forget_keys())
 
     def forget_key(self, subject: str) -> None:
         """Has the subject's key looked up anew by the next append: it has been destroyed, others may not know yet."""
