@@ -55,7 +55,7 @@ SIGHTINGS = Counter(
     "ringback_sightings_total",
     "What was counted while judging: why a transaction is no sighting (without_customer, card_absent,"
     " in_transit, no_place), how one is placed whose point says nothing (by_city, by_airport, by_country;"
-    " point_gave_way), duplicates, conflicts, too late.",
+    " point_gave_way, point_in_doubt), duplicates, conflicts, too late.",
     ["reason"],
     registry=REGISTRY,
 )
@@ -200,6 +200,12 @@ MESSAGES_REFUSED = Counter(
     registry=REGISTRY,
 )
 RELAYED = Counter("ringback_relayed_events_total", "Events of the history sent to case-events.", registry=REGISTRY)
+RELAY_LAG = Gauge(
+    "ringback_relay_lag_events",
+    "Events of the history that are not acknowledged on case-events yet, as of the relay's newest attempt.",
+    registry=REGISTRY,
+    multiprocess_mode="livemostrecent",
+)
 
 # --- the web process ------------------------------------------------------------------------------------------------
 

@@ -60,7 +60,8 @@ class Producer:
         timeout_s: how long the broker may take to acknowledge before a message counts as `BrokerAway`.
         linger_ms: how long a message may wait for others to share its request.
         queue: how many messages may wait for the broker.
-        gapless: a message that is not written in time takes every later one with it, whichever its topic.
+        gapless: of messages that are posted together, none is sent behind one that was not; a message that is not
+            written in time takes every later one with it.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Producer:
         gapless: bool = False,
     ) -> None:
         self._timeout_s = timeout_s
+        self._gapless = gapless
         self._config: dict[str, Any] = {
             "bootstrap.servers": servers,
             "client.id": client_id,
@@ -151,17 +153,23 @@ class Producer:
         was not, and whoever minds the order sends them again behind it.
         """
         posted: list[asyncio.Future[Sent]] = []
+        first: confluent_kafka.Producer | None = None
+        failed: StreamsError | None = None
         for message in messages:
             try:
-                answer = await self._enqueue(message)
+                if failed is not None:
+                    raise failed
+                answer = await self._enqueue(message, first)
+                first = self._inner if self._gapless else None
             except StreamsError as error:
+                failed = error if self._gapless else None
                 answer = asyncio.get_running_loop().create_future()
                 answer.set_exception(error)
             answer.add_done_callback(_seen)  # whoever posted it may be cancelled before it asks
             posted.append(answer)
         return posted
 
-    async def _enqueue(self, message: Outgoing) -> asyncio.Future[Sent]:
+    async def _enqueue(self, message: Outgoing, only: confluent_kafka.Producer | None = None) -> asyncio.Future[Sent]:
         if self._loop is None or self._inner is None:
             raise BrokerAway("the producer is not started")
         answer: asyncio.Future[Sent] = self._loop.create_future()
@@ -176,6 +184,8 @@ class Producer:
         while True:
             try:
                 inner = self._current()
+                if only is not None and inner is not only:
+                    raise BrokerAway("what stood before it was given to a producer that has ended")
                 inner.produce(
                     message.topic,
                     value=message.value,

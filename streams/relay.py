@@ -19,7 +19,7 @@ from infra.clock import Clock, utc_now
 from infra.history.canonical import StoredEvent
 from infra.history.store import History
 from infra.history.subscription import Subscription
-from infra.metrics import RELAYED
+from infra.metrics import RELAY_LAG, RELAYED
 from infra.settings import Settings
 from streams.errors import StreamsError
 from streams.follower import RETRYABLE
@@ -58,7 +58,7 @@ class Relay:
         """
         async with (
             opened_history(self._settings, self._clock) as history,
-            Producer(self._settings.kafka_servers or "", client_id="ringback-relay") as producer,
+            Producer(self._settings.kafka_servers or "", client_id="ringback-relay", gapless=True) as producer,
         ):
 
             async def follow(identity: TopicIdentity) -> None:
@@ -86,12 +86,20 @@ class Relay:
                 pause_s = min(pause_s * 2, _PAUSE_AT_MOST_S)
 
     async def _work(self, read: "_Read") -> None:
+        """Sends all rows, then moves the checkpoint; what is sent again begins at the checkpoint again.
+
+        So everything that ever reaches a partition is a series without gaps from the checkpoint on, or its beginning.
+        Whoever reads the partition, and ignores what is not above the last that it has seen, misses nothing.
+        """
+        head = (await read.history.head()).position
+        RELAY_LAG.set(head - read.rows[0].position + 1)
         for answer in await read.producer.send_all([outgoing(row) for row in read.rows]):
             if isinstance(answer, StreamsError):
                 raise answer
         async with read.history.transaction() as conn:
             await read.subscription.advance(conn, read.rows[-1].position)
         RELAYED.inc(len(read.rows))
+        RELAY_LAG.set(head - read.rows[-1].position)
 
 
 class _Read:
