@@ -9,14 +9,17 @@ def card_stream(card_id: str) -> str:
     return f"card-{card_id}"
 
 
-async def assignment(history: History, card_id: str) -> tuple[CardAssigned | None, int]:
+async def assignment(history: History, card_id: str, *, as_of: int | None = None) -> tuple[CardAssigned | None, int]:
     """The assignment that stands, with the stream's version; none where its owner has been erased since.
+
+    ``as_of``: as it was known at a position.
 
     Raises:
         Unavailable: the history is away; retryable.
     """
     standing: CardAssigned | None = None
     recorded = await history.read_stream(card_stream(card_id))
+    recorded = [one for one in recorded if as_of is None or one.position <= as_of]
     for one in recorded:
         if isinstance(one.event, CardAssigned):
             standing = one.event
@@ -31,8 +34,8 @@ async def owner_of(history: History, card_id: str) -> str | None:
     return assigned.customer_id if assigned else None
 
 
-async def erased_owners(history: History, card_id: str) -> list[str]:
-    """The customers who had the card and were erased, the last one first: what is said late belongs to their cases."""
+async def owners_of(history: History, card_id: str) -> list[str]:
+    """Everybody who has or had the card, the last one first: what is said late belongs to the case that it began in."""
     recorded = await history.read_stream(card_stream(card_id))
-    erased = [one.event.customer_id for one in recorded if isinstance(one.event, CardOwnerErased)]
-    return list(dict.fromkeys(reversed(erased)))
+    owners = [one.event.customer_id for one in recorded if isinstance(one.event, CardAssigned)]
+    return list(dict.fromkeys(reversed(owners)))

@@ -98,9 +98,10 @@ class Customers:
                 return
         raise Busy(f"the streams of a customer moved on {_TRIES} times")
 
-    async def profile(self, customer_id: str) -> Profile | None:
-        """The customer as the newest record says; None where there is none."""
+    async def profile(self, customer_id: str, *, as_of: int | None = None) -> Profile | None:
+        """The customer as the newest record says; None where there is none. ``as_of``: as known at a position."""
         seen = await self._history.read_stream(customer_stream(customer_id))
+        seen = [each for each in seen if as_of is None or each.position <= as_of]
         standing = _standing(seen)
         if standing is None:
             return None
@@ -115,7 +116,7 @@ class Customers:
             jurisdiction=standing.jurisdiction,
             consents=tuple(standing.consents),
             opted_out=_opted_out(seen),
-            cards=await self._cards(standing.cards),
+            cards=await self._cards(standing.cards, as_of),
             travel_notices=tuple(standing.travel_notices),
             open_case=_open_case(seen),
         )
@@ -150,11 +151,11 @@ class Customers:
         async with self._history.transaction() as conn:
             return await customers_with(conn, self._master_key, number)
 
-    async def _cards(self, card_ids: Sequence[str]) -> dict[str, str]:
+    async def _cards(self, card_ids: Sequence[str], as_of: int | None) -> dict[str, str]:
         """Last four digits by card, as far as the card is hers still."""
         cards = {}
         for card_id in card_ids:
-            standing, _ = await assignment(self._history, card_id)
+            standing, _ = await assignment(self._history, card_id, as_of=as_of)
             if standing is not None:
                 cards[card_id] = standing.last_four
         return cards

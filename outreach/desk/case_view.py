@@ -102,9 +102,13 @@ def case_view(
     operator: str,
     now: datetime,
     bank: str,
+    unmasked: bool | None = None,
 ) -> CaseView:
-    """Everything on the screen of this operator at this moment."""
-    masked = not holds(state, operator)
+    """Everything on the screen of this operator at this moment.
+
+    ``unmasked``: given for a case as it was once: who holds the task now decides it, and nobody acts.
+    """
+    masked = not (holds(state, operator) if unmasked is None else unmasked)
     evidence = evidence_of(recorded)
     rules = {each.event.alert_id: each.event.rule for each in recorded if isinstance(each.event, AlertJoined)}
     revised = {each.event.alert_id: each.occurred_at for each in recorded if isinstance(each.event, AlertRevised)}
@@ -129,7 +133,7 @@ def case_view(
         reason=said(REASONS, state.task.reason) if state.task else "",
         resolution=said(RESOLUTIONS, state.resolution) if state.resolution else "",
         held_by=state.task.taken_by if state.task else "",
-        mine=not masked,
+        mine=not masked and unmasked is None,
         masked=masked,
         front=state.task.front if state.task else False,
         since=_last_of(recorded, TaskCreated),

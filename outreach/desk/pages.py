@@ -1,6 +1,7 @@
 """The queue and the case, as pages. Each works without script for reading; with it, they follow what happens."""
 
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
@@ -12,6 +13,7 @@ from outreach.desk.acting import Asked, act_as_seen, look
 from outreach.desk.answers import SECURITY_HEADERS, PageRoute, page
 from outreach.desk.desk import Desk, SignedIn
 from outreach.desk.live import queue_digest
+from outreach.desk.past import look_back
 from outreach.desk.presence import EVERY_S
 from outreach.desk.sessions import CSRF_HEADER
 from outreach.desk.words import LANGUAGES, REASONS, SEVERITIES, TOPICS, said
@@ -71,6 +73,7 @@ def page_router(desk: Desk) -> APIRouter:  # noqa: C901 - routes share the desk 
             "case.html",
             status=problem.status if problem else 200,
             case=view,
+            past=None,
             problem=problem,
             looked=kept,
             topics=TOPICS,
@@ -84,6 +87,23 @@ def page_router(desk: Desk) -> APIRouter:  # noqa: C901 - routes share the desk 
     @router.get("/cases/{case_id}")
     async def case(request: Request, case_id: str, looked: Annotated[str, Query(max_length=500)] = "") -> Response:
         return await case_page(request, await desk.at_page(request), case_id, looked=looked)
+
+    @router.get("/cases/{case_id}/as-of")
+    async def as_of(request: Request, case_id: str, at: Annotated[str, Query(max_length=40)] = "") -> Response:
+        operator = await desk.at_page(request)
+        if not at.strip():
+            return RedirectResponse(f"/cases/{quote(case_id)}", status_code=303, headers=SECURITY_HEADERS)
+        view, past = await look_back(desk, operator, case_id, at)
+        return page(
+            request,
+            "case.html",
+            case=view,
+            past=past,
+            problem=None,
+            said=said,
+            words={"severities": SEVERITIES},
+            **{**common(operator), "now": past.at},
+        )
 
     @router.post("/cases/{case_id}/presence")
     async def presence(request: Request, case_id: str) -> Response:

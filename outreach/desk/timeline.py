@@ -69,6 +69,11 @@ def _intended(event: e.ContactIntended, masked: bool) -> Words:  # noqa: FBT001 
     return "contact", text, f"{body}\n{basis}" if body else basis
 
 
+def _looked(event: e.DataViewed) -> str:
+    _, back, position = event.screen.partition(" as of ")
+    return f"{event.operator} looked{f' back, to {position}' if back else ''}{'' if event.unmasked else ' (masked)'}"
+
+
 _TELLERS: dict[type[Event], Callable[[Any, bool], Words]] = {
     e.CaseOpened: lambda v, _: ("alert", f"Case {v.case_code} opened", ""),
     e.CaseReopened: lambda _v, _: ("alert", "Reopened: the blocked card was used", ""),
@@ -90,7 +95,7 @@ _TELLERS: dict[type[Event], Callable[[Any, bool], Words]] = {
         _masked(v.note, masked=masked),
     ),
     e.TaskCompleted: lambda _v, _: ("desk", "Task done", ""),
-    e.DataViewed: lambda v, _: ("look", f"{v.operator} looked" + ("" if v.unmasked else " (masked)"), ""),
+    e.DataViewed: lambda v, _: ("look", _looked(v), ""),
     e.ContactRequested: lambda v, _: ("contact", f"{said(CHANNELS, v.channel)}: {said(PURPOSES, v.purpose)}", ""),
     e.ContactRefused: lambda v, _: (
         "contact",

@@ -354,3 +354,25 @@ async def test_a_page_says_that_the_history_is_away_and_takes_it_back(page: Page
     await expect(connection).to_contain_text("Not live")
     desk.history.head = opened  # type: ignore[method-assign]  # as before
     await expect(connection).to_be_empty()
+
+
+async def test_the_past_is_walked_by_keyboard_and_legible(page: Page, story: Story, desk: Desk, address: str) -> None:
+    case_id = await story.sokha()
+    await story.rings(case_id)
+    await page.goto(f"{address}/cases/{case_id}")
+    await page.keyboard.press("t")
+    await expect(page.locator("h1")).to_have_text(NAME)
+    opened = (await desk.cases.timeline(case_id))[0].position
+    await page.locator(f".timeline a[href$='at={opened}']").focus()
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".as-of")).to_contain_text("after 1 of")
+    await expect(page.locator("main form, main button")).to_have_count(0)
+    await page.keyboard.press(".")
+    await expect(page.locator(".as-of")).to_contain_text("after 2 of")
+    await page.keyboard.press(",")
+    await expect(page.locator(".as-of")).to_contain_text("after 1 of")
+    found = await Axe().run(page)
+    assert [each["id"] for each in found.response["violations"] if each["impact"] in SERIOUS] == []
+    await page.keyboard.press("n")
+    await page.wait_for_url(f"{address}/cases/{case_id}")
+    await expect(page.locator("h1")).to_have_text(NAME)
