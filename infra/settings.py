@@ -130,6 +130,16 @@ class Settings(BaseSettings):
         default=timedelta(minutes=10), description="A task in hand without a sign of life returns after this."
     )
 
+    reopen_within: timedelta = Field(
+        default=timedelta(days=30), description="So long after its end a case may go on; later a new one is opened."
+    )
+    promise_due_before: timedelta = Field(
+        default=timedelta(minutes=10), description="So long before a promised call its task is at the front."
+    )
+    promise_missed_after: timedelta = Field(
+        default=timedelta(minutes=5), description="So long after the promised time a call is missed."
+    )
+
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
     log_format: str = Field(default="json", pattern="^(json|console)$", description="json or console.")
     metrics_port: int = Field(default=0, ge=0, le=65535, description="Port of a worker's /metrics; 0: none.")

@@ -38,7 +38,7 @@ class Casework:
             Exception: something that is not understood; leave the process.
         """
         async with opened_history(self._settings, self._clock) as history:
-            cases = Cases(history, self._clock)
+            cases = Cases(history, self._clock, reopen_within=self._settings.reopen_within)
             self._arrivals = Arrivals(cases, Customers(history, self._clock, master_key=history.lookup_key))
             await together(
                 ProjectionRunner(history, projections(history.lookup_key)).run(),

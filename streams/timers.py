@@ -1,4 +1,7 @@
-"""What the casework does when nothing happens: silence moves the ladder on, a quiet operator's task returns."""
+"""What the casework does when nothing happens.
+
+Silence moves the ladder on, a quiet operator's task returns, a promised call comes near or is missed.
+"""
 
 import asyncio
 from datetime import timedelta
@@ -11,7 +14,7 @@ from infra.history.errors import Unavailable
 from infra.history.store import History
 from infra.metrics import TIMERS_FIRED
 from infra.settings import Settings
-from outreach.cases.commands import Command, NoteSilence, ReturnTask
+from outreach.cases.commands import Command, MissCallBack, NoteCallBackDue, NoteSilence, ReturnTask
 from outreach.cases.due import DueKind, DueRow, overdue, waits
 from outreach.cases.errors import Busy, Refused
 from outreach.cases.service import Cases
@@ -19,7 +22,7 @@ from outreach.desk.presence import last_seen
 
 log = structlog.get_logger(__name__)
 
-_KINDS: Final = (DueKind.SILENCE, DueKind.HAND_OVER)
+_KINDS: Final = (DueKind.SILENCE, DueKind.HAND_OVER, DueKind.PROMISE_DUE, DueKind.PROMISE_MISSED)
 _LOOK_EVERY_S: Final = 1.0
 
 
@@ -35,7 +38,7 @@ class Timers:
 
     async def run(self) -> None:
         """Fires until it is cancelled."""
-        every_s = min(_LOOK_EVERY_S, min(self._waits[kind] for kind in _KINDS).total_seconds() / 4)
+        every_s = min(_LOOK_EVERY_S, min(abs(self._waits[kind]) for kind in _KINDS).total_seconds() / 4)
         while True:
             try:
                 await self.fire()
@@ -75,11 +78,7 @@ class Timers:
         return seen is not None and seen > self._clock() - self._waits[DueKind.HAND_OVER]
 
     async def _command(self, row: DueRow) -> int:
-        command: Command = (
-            ReturnTask(operator=row.operator, reason="hand_over")
-            if row.kind is DueKind.HAND_OVER
-            else NoteSilence(contact_id=row.subject_id)
-        )
+        command = _command(row)
         cause = f"due:{row.kind}:{row.subject_id}:{row.position}"
         try:
             handled = await self._cases.handle(row.case_id, command, actor="system:casework", cause=cause)
@@ -90,3 +89,15 @@ class Timers:
             TIMERS_FIRED.labels(row.kind.value).inc()
             log.info("timer fired", case_id=row.case_id, kind=row.kind)
         return int(bool(handled.events))
+
+
+def _command(row: DueRow) -> Command:
+    match row.kind:
+        case DueKind.HAND_OVER:
+            return ReturnTask(operator=row.operator, reason="hand_over")
+        case DueKind.PROMISE_DUE:
+            return NoteCallBackDue(call_back_id=row.subject_id)
+        case DueKind.PROMISE_MISSED:
+            return MissCallBack(call_back_id=row.subject_id)
+        case _:
+            return NoteSilence(contact_id=row.subject_id)

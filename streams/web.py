@@ -98,7 +98,7 @@ async def open_services(base: Base) -> AsyncIterator[Services]:
     """
     settings, clock = base.settings, base.clock
     async with await open_history(settings, clock) as history:
-        cases = Cases(history, clock)
+        cases = Cases(history, clock, reopen_within=settings.reopen_within)
         customers = Customers(history, clock, master_key=history.lookup_key)
         accounts = Accounts(history, clock)
         desk = Desk(

@@ -4,7 +4,7 @@ from outreach.cases import events as e
 from outreach.cases.alert import BLOCKED_CARD_USED, SEVERITIES, Alert
 from outreach.cases.answers import resolve_explained
 from outreach.cases.card_actions import hold, release
-from outreach.cases.commands import AssignOwner, ReceiveAlert, ReviseAlert, WithdrawAlert
+from outreach.cases.commands import AssignOwner, JoinCase, ReceiveAlert, ReviseAlert, WithdrawAlert
 from outreach.cases.contacts import request_first
 from outreach.cases.draft import Draft
 from outreach.cases.errors import Refused
@@ -114,6 +114,15 @@ def assign_owner(draft: Draft, command: AssignOwner) -> None:
         to_queue(draft, Reason.CALL_CUSTOMER if graver else Reason.REVIEW)
     if graver:
         request_first(draft)
+
+
+def join_another(draft: Draft, command: JoinCase) -> None:
+    """Ends the case: its customer has another one open, which goes on with its alerts."""
+    if draft.state.customer_id:
+        raise Refused("owned", "the case belongs to a customer already")
+    if not draft.state.resolution:
+        draft.add(e.CaseResolved(resolution="joined", into=command.into))
+        complete(draft)
 
 
 def _known(draft: Draft, alert: Alert) -> AlertState:

@@ -101,7 +101,7 @@ def miss(draft: Draft, command: MissCallBack) -> None:
 
 
 def _owe(draft: Draft, call_id: str, source: str) -> None:
-    if not draft.state.owed:  # one call is enough, however often she rang
+    if not draft.state.owed and not draft.state.erased:  # one call is enough, however often she rang
         draft.add(e.CallBackAsked(call_back_id=call_back_id(draft.state.case_id, call_id), source=source))
 
 

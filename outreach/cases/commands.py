@@ -36,6 +36,12 @@ class AssignOwner(Struct, frozen=True, kw_only=True):
     customer_id: str
 
 
+class JoinCase(Struct, frozen=True, kw_only=True):
+    """The owner has become known, and has a case open, ``into``, that goes on with the alerts of this one."""
+
+    into: str
+
+
 # --- the operators' task --------------------------------------------------------------------------------------------
 
 
@@ -299,7 +305,7 @@ class ShipCard(Struct, frozen=True, kw_only=True):
     state: Literal["dispatched", "delivered"]
 
 
-AlertCommand: TypeAlias = ReceiveAlert | ReviseAlert | WithdrawAlert | AssignOwner
+AlertCommand: TypeAlias = ReceiveAlert | ReviseAlert | WithdrawAlert | AssignOwner | JoinCase
 TaskCommand: TypeAlias = (
     TakeTask
     | ReturnTask

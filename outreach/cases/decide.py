@@ -15,6 +15,7 @@ DECIDERS: dict[type[Command], Callable[[Draft, Any], None]] = {
     commands.ReviseAlert: alerts.revise,
     commands.WithdrawAlert: alerts.withdraw,
     commands.AssignOwner: alerts.assign_owner,
+    commands.JoinCase: alerts.join_another,
     commands.TakeTask: tasks.take,
     commands.ReturnTask: tasks.give_back,
     commands.HandOver: tasks.hand_over,

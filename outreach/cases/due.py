@@ -31,12 +31,17 @@ class DueKind(StrEnum):
     """The card system has not answered; subject: the command id. The cards role sends again."""
     HAND_OVER = "hand-over"
     """An operator holds the task; subject: the task id. The casework role looks for a sign of life."""
+    PROMISE_DUE = "promise-due"
+    """A call was promised; subject: the call-back. Shortly before, the casework role brings its task to the front."""
+    PROMISE_MISSED = "promise-missed"
+    """The same promise, from its time on; the casework role records that nobody rang."""
 
 
 class DueRow(Struct, frozen=True, kw_only=True):
     """One thing that is waited for. ``position``: of the event that began the wait, a good cause for the command.
 
-    ``operator``: who holds the task, of ``hand-over``; else empty.
+    ``since``: from when on it is counted; of a promise, the promised time. ``operator``: who holds the task, of
+    ``hand-over``; else empty.
     """
 
     kind: DueKind
@@ -48,13 +53,15 @@ class DueRow(Struct, frozen=True, kw_only=True):
 
 
 def waits(settings: Settings) -> dict[DueKind, timedelta]:
-    """How long each kind is waited for."""
+    """How long each kind is waited for; less than nothing where it is to happen before its moment."""
     return {
         DueKind.OUTCOME: settings.outcome_due_after,
         DueKind.DELIVERY: settings.delivery_due_after,
         DueKind.SILENCE: settings.silence_after,
         DueKind.CARD_ANSWER: settings.card_answer_due_after,
         DueKind.HAND_OVER: settings.hand_over_after,
+        DueKind.PROMISE_DUE: -settings.promise_due_before,
+        DueKind.PROMISE_MISSED: settings.promise_missed_after,
     }
 
 
@@ -62,7 +69,7 @@ class Due:
     """The projection. A wait that is over keeps its row, so that what comes late does not begin it again."""
 
     name: str = "due"
-    version: int = 2
+    version: int = 3
     tables: tuple[str, ...] = ("due",)
     ddl: str = """
     CREATE TABLE due (
@@ -82,12 +89,11 @@ class Due:
                 await wait.begin(DueKind.CARD_ANSWER, named)
             case e.CardActionAnswered(command_id=named) | e.CardActionFailed(command_id=named):
                 await wait.end(DueKind.CARD_ANSWER, named)
-            case e.TaskTaken() as taken:
-                await wait.begin(DueKind.HAND_OVER, taken.task_id, operator=taken.operator)
-            case e.TaskReturned(task_id=named) | e.TaskCompleted(task_id=named):
-                await wait.end(DueKind.HAND_OVER, named)
-            case e.CallReceived() | e.PaymentsConfirmed() | e.PaymentsDenied() | e.CaseResolved():
+            case e.CallReceived() | e.CallAnswered() | e.PaymentsConfirmed() | e.PaymentsDenied():
                 await wait.end_of_case(DueKind.SILENCE)
+            case e.CaseResolved():
+                for kind in (DueKind.SILENCE, DueKind.PROMISE_DUE, DueKind.PROMISE_MISSED):
+                    await wait.end_of_case(kind)
             case e.CustomerOfCaseErased():
                 for kind in DueKind:
                     if kind is not DueKind.CARD_ANSWER:  # the bank's own card system, which answers about a card
@@ -95,8 +101,20 @@ class Due:
             case e.ReplyReceived(meaning=meaning) if meaning not in {"opt_out", "opt_in"}:
                 await wait.end_of_case(DueKind.SILENCE)
             case _:
-                await _follow_contact(wait, recorded.event)
+                await _follow_task(wait, recorded.event)
         await wait.see_operator()
+
+
+async def _follow_task(wait: "_Waits", event: Event) -> None:
+    match event:
+        case e.TaskTaken() as taken:
+            await wait.begin(DueKind.HAND_OVER, taken.task_id, operator=taken.operator)
+        case e.TaskHandedOver() as handed:
+            await wait.begin(DueKind.HAND_OVER, handed.task_id, operator=handed.to)
+        case e.TaskReturned(task_id=named) | e.TaskCompleted(task_id=named) | e.TaskEscalated(task_id=named):
+            await wait.end(DueKind.HAND_OVER, named)
+        case _:
+            await _follow_contact(wait, event)
 
 
 async def _follow_contact(wait: "_Waits", event: Event) -> None:
@@ -128,6 +146,20 @@ async def _follow_arrival(wait: "_Waits", event: Event) -> None:
         case e.SilenceNoted(contact_id=named):
             await wait.end(DueKind.SILENCE, named)
         case _:
+            await _follow_promise(wait, event)
+
+
+async def _follow_promise(wait: "_Waits", event: Event) -> None:
+    match event:
+        case e.CallBackPromised() as promised:
+            await wait.begin(DueKind.PROMISE_DUE, promised.call_back_id, since=promised.at)
+            await wait.begin(DueKind.PROMISE_MISSED, promised.call_back_id, since=promised.at)
+        case e.CallBackDue(call_back_id=named):
+            await wait.end(DueKind.PROMISE_DUE, named)
+        case e.CallBackKept(call_back_id=named) | e.CallBackMissed(call_back_id=named):
+            await wait.end(DueKind.PROMISE_DUE, named)
+            await wait.end(DueKind.PROMISE_MISSED, named)
+        case _:
             pass
 
 
@@ -141,13 +173,13 @@ class _Waits:
         self._case_id = recorded.stream.removeprefix("case-")
         self._actor = recorded.actor
 
-    async def begin(self, kind: DueKind, subject_id: str, *, operator: str = "") -> None:
-        """Waits from now on, whatever was before."""
+    async def begin(self, kind: DueKind, subject_id: str, *, operator: str = "", since: datetime | None = None) -> None:
+        """Waits from now (or from a moment to come) on, whatever was before."""
         await self._conn.execute(
             "INSERT INTO due (kind, subject_id, case_id, operator, since, position) VALUES (%s,%s,%s,%s,%s,%s)"
             " ON CONFLICT (kind, subject_id) DO UPDATE SET since = excluded.since, position = excluded.position,"
             " operator = excluded.operator, over = false",
-            (kind.value, subject_id, self._case_id, operator, self._at, self._position),
+            (kind.value, subject_id, self._case_id, operator, since or self._at, self._position),
         )
 
     async def begin_once(self, kind: DueKind, subject_id: str) -> None:
@@ -195,6 +227,22 @@ class _Waits:
             " ON CONFLICT (kind, subject_id) DO NOTHING",
             (kind.value, subject_id, self._case_id, since, self._position, over),
         )
+
+
+async def awaited(conn: AsyncConnection[Any], *, limit: int = 1000) -> list[DueRow]:
+    """Everything that is waited for, of every kind, the oldest first; nothing before the table is first made."""
+    made = await (await conn.execute("SELECT to_regclass('views.due') IS NOT NULL")).fetchone()
+    if made is None or not made[0]:
+        return []
+    cursor = await conn.execute(
+        "SELECT kind, since, case_id, subject_id, operator, position FROM views.due"
+        " WHERE NOT over AND since IS NOT NULL ORDER BY since, subject_id, kind LIMIT %s",
+        (limit,),
+    )
+    return [
+        DueRow(kind=DueKind(kind), since=since, case_id=case_id, subject_id=named, operator=operator, position=position)
+        for kind, since, case_id, named, operator, position in await cursor.fetchall()
+    ]
 
 
 async def overdue(

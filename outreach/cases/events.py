@@ -333,10 +333,14 @@ class WrappedUp(Event, frozen=True, kw_only=True):
 
 
 class CaseResolved(Event, frozen=True, kw_only=True):
-    """The case is over: ``genuine``, ``fraud``, ``withdrawn``, ``unanswered`` or ``erased``."""
+    """The case is over: ``genuine``, ``fraud``, ``withdrawn``, ``unanswered``, ``erased`` or ``joined``.
+
+    ``into``: the case that has its alerts now, where it was ``joined`` to one.
+    """
 
     wire_name: ClassVar[str] = "case.resolved"
     resolution: Plain
+    into: Plain = ""
 
 
 class CustomerOfCaseErased(Event, frozen=True, kw_only=True):

@@ -13,7 +13,10 @@ from outreach.customers.events import CustomerErased, CustomerRecorded
 
 
 class QueueRow(Struct, frozen=True, kw_only=True):
-    """One open task. ``language`` is the customer's; ``taken_by`` is empty while it waits."""
+    """One open task. ``language`` is the customer's; ``taken_by`` is empty while it waits.
+
+    ``promised_at``: when she is to be rung, where she was promised a time; ``escalated``: a supervisor is to decide.
+    """
 
     task_id: str
     case_id: str
@@ -25,6 +28,8 @@ class QueueRow(Struct, frozen=True, kw_only=True):
     created_at: datetime
     taken_by: str
     taken_at: datetime | None
+    promised_at: datetime | None
+    escalated: bool
 
 
 class QueueSummary(Struct, frozen=True, kw_only=True):
@@ -40,15 +45,17 @@ class Queue:
     """The projection: a row an open task, beside what the list shows of its case and customer."""
 
     name: str = "queue"
-    version: int = 2
+    version: int = 3
     tables: tuple[str, ...] = ("queue", "queue_cases", "queue_languages")
     ddl: str = """
     CREATE TABLE queue (
         task_id text PRIMARY KEY, case_id text NOT NULL, reason text NOT NULL, front boolean NOT NULL,
-        created_at timestamptz NOT NULL, taken_by text NOT NULL DEFAULT '', taken_at timestamptz
+        created_at timestamptz NOT NULL, taken_by text NOT NULL DEFAULT '', taken_at timestamptz,
+        escalated boolean NOT NULL DEFAULT false
     );
     CREATE TABLE queue_cases (
-        case_id text PRIMARY KEY, case_code text NOT NULL, customer_id text NOT NULL, severity text NOT NULL DEFAULT ''
+        case_id text PRIMARY KEY, case_code text NOT NULL, customer_id text NOT NULL, severity text NOT NULL DEFAULT '',
+        promised_at timestamptz
     );
     CREATE TABLE queue_languages (customer_id text PRIMARY KEY, language text NOT NULL);
     """
@@ -102,6 +109,20 @@ async def _follow_task(conn: AsyncConnection[Any], case_id: str, recorded: Recor
             )
         case e.TaskReturned(task_id=task_id):
             await conn.execute("UPDATE queue SET taken_by = '', taken_at = NULL WHERE task_id = %s", (task_id,))
+        case e.TaskHandedOver() as handed:
+            await conn.execute(
+                "UPDATE queue SET taken_by = %s, taken_at = %s WHERE task_id = %s",
+                (handed.to, recorded.occurred_at, handed.task_id),
+            )
+        case e.TaskEscalated(task_id=task_id):
+            await conn.execute(
+                "UPDATE queue SET taken_by = '', taken_at = NULL, front = true, escalated = true WHERE task_id = %s",
+                (task_id,),
+            )
+        case e.CallBackPromised(at=at):
+            await conn.execute("UPDATE queue_cases SET promised_at = %s WHERE case_id = %s", (at, case_id))
+        case e.CallBackKept() | e.CaseResolved():
+            await conn.execute("UPDATE queue_cases SET promised_at = NULL WHERE case_id = %s", (case_id,))
         case e.TaskCompleted(task_id=task_id):
             await conn.execute("DELETE FROM queue WHERE task_id = %s", (task_id,))
         case _:
@@ -109,16 +130,20 @@ async def _follow_task(conn: AsyncConnection[Any], case_id: str, recorded: Recor
 
 
 async def waiting(conn: AsyncConnection[Any], *, limit: int = 500) -> list[QueueRow]:
-    """The open tasks in the order in which to take them: front ones first, then the oldest; taken ones at the end."""
+    """The open tasks in the order in which to take them: front ones first, then the oldest; taken ones at the end.
+
+    Who was promised a call at a later time is behind those who wait now, until that time is near.
+    """
     async with conn.cursor(row_factory=class_row(QueueRow)) as cursor:
         await cursor.execute(
             """
             SELECT q.task_id, q.case_id, c.case_code, q.reason, q.front, c.severity,
-                   coalesce(l.language, '') AS language, q.created_at, q.taken_by, q.taken_at
+                   coalesce(l.language, '') AS language, q.created_at, q.taken_by, q.taken_at,
+                   c.promised_at, q.escalated
               FROM views.queue q
               JOIN views.queue_cases c USING (case_id)
               LEFT JOIN views.queue_languages l USING (customer_id)
-             ORDER BY q.taken_by <> '', q.front DESC, q.created_at, q.task_id
+             ORDER BY q.taken_by <> '', q.front DESC, c.promised_at NULLS FIRST, q.created_at, q.task_id
              LIMIT %s
             """,
             (limit,),

@@ -116,7 +116,7 @@ class Customers:
             jurisdiction=standing.jurisdiction,
             consents=tuple(standing.consents),
             opted_out=_opted_out(seen),
-            cards=await self._cards(standing.cards, as_of),
+            cards=await self._cards(customer_id, standing.cards, as_of),
             travel_notices=tuple(standing.travel_notices),
             open_case=_open_case(seen),
         )
@@ -151,12 +151,12 @@ class Customers:
         async with self._history.transaction() as conn:
             return await customers_with(conn, self._master_key, number)
 
-    async def _cards(self, card_ids: Sequence[str], as_of: int | None) -> dict[str, str]:
+    async def _cards(self, customer_id: str, card_ids: Sequence[str], as_of: int | None) -> dict[str, str]:
         """Last four digits by card, as far as the card is hers still."""
         cards = {}
         for card_id in card_ids:
             standing, _ = await assignment(self._history, card_id, as_of=as_of)
-            if standing is not None:
+            if standing is not None and standing.customer_id == customer_id:
                 cards[card_id] = standing.last_four
         return cards
 

@@ -1,5 +1,7 @@
 """Whatever is asked of a case in whatever order: it answers or refuses, and never does a thing twice."""
 
+from datetime import UTC, datetime, timedelta
+
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -10,8 +12,8 @@ from outreach.cases.commands import Command
 from outreach.cases.decide import decide
 from outreach.cases.errors import Refused
 from outreach.cases.evolve import evolve, replay
-from outreach.cases.identity import command_id, contact_id
-from outreach.cases.state import CaseState
+from outreach.cases.identity import call_back_id, command_id, contact_id
+from outreach.cases.state import TURNS, CaseState
 from tests.outreach.cases.given import CASE, alert, intend, received
 
 CARDS = ("card-sokha-visa", "card-2")
@@ -20,6 +22,9 @@ CONTACTS += [(contact_id(CASE, "acknowledgement", f"reply-{n}"), "sms", "acknowl
 ACTIONS = [command_id(CASE, name, card, [1]) for card in CARDS for name in ("hold", "release")]
 ACTIONS += [command_id(CASE, name, card) for card in CARDS for name in ("block", "reissue")]
 ACTIONS += [command_id(CASE, "decline", CARDS[0], ["paris-1"])]
+
+CALL_BACKS = [call_back_id(CASE, of) for of in (1, 2, "call-1", "call-2")]
+NOON = datetime(2026, 3, 15, 12, tzinfo=UTC)
 
 numbers = st.integers(1, 3)
 operators = st.sampled_from(["dara", "vanna"])
@@ -44,6 +49,23 @@ commands: st.SearchStrategy[Command] = st.one_of(
     st.builds(lambda who: c.TakeTask(operator=who), operators),
     st.builds(lambda who: c.ReturnTask(operator=who, reason="released"), operators),
     st.builds(lambda who: c.VerifyCaller(operator=who, method="callback"), operators),
+    st.builds(lambda who: c.RejectCaller(operator=who, method="callback"), operators),
+    st.builds(lambda who, to: c.HandOver(operator=who, to=to), operators, operators),
+    st.builds(lambda who: c.Escalate(operator=who), operators),
+    st.builds(lambda who: c.ReopenCase(operator=who), operators),
+    st.builds(lambda who, number: c.StartCall(operator=who, call_id=f"call-{number}"), operators, numbers),
+    st.builds(lambda number: c.AnswerCall(call_id=f"call-{number}"), numbers),
+    st.just(c.AnswerCall()),
+    st.builds(lambda number: c.DropCall(call_id=f"call-{number}"), numbers),
+    st.just(c.DropCall()),
+    st.just(c.EndCall()),
+    st.builds(lambda who, hours: c.PromiseCall(operator=who, at=NOON + timedelta(hours=hours)), operators, numbers),
+    st.builds(lambda named: c.NoteCallBackDue(call_back_id=named), st.sampled_from(CALL_BACKS)),
+    st.builds(lambda named: c.MissCallBack(call_back_id=named), st.sampled_from(CALL_BACKS)),
+    st.just(c.JoinCase(into="another")),
+    st.builds(lambda who: c.StrikeOut(operator=who, transactions=["phnom-penh"]), operators),
+    st.builds(lambda who: c.ViewData(operator=who, screen="case"), operators),
+    st.builds(lambda closing: c.EraseCustomer(closing=closing), st.booleans()),
     st.builds(
         lambda what, by, who: c.ConfirmPayments(transactions=what, by=by, operator=who), payments, bys, operators
     ),
@@ -77,27 +99,56 @@ commands: st.SearchStrategy[Command] = st.one_of(
 )
 
 
-def asked(state: CaseState, command: Command) -> list[Event]:
+given_commands = st.lists(st.tuples(commands, st.booleans()), max_size=40)
+"""Commands, each with whether the case may be reopened by then."""
+
+
+def asked(state: CaseState, command: Command, *, may_reopen: bool = True) -> list[Event]:
     try:
-        return decide(state, command)
+        return decide(state, command, may_reopen=may_reopen)
     except Refused:
         return []
 
 
+def check(state: CaseState) -> None:
+    """The invariants: what is true of a case after every event that it ever decides, whatever came before."""
+    assert not set(state.confirmed) & set(state.denied), "a payment is hers, or is not"
+    assert state.resolution or state.task is not None, "an open case always has something to do"
+    if state.resolution not in {"joined", "erased"}:
+        kept = any(state.held(card) and not state.ever("block", card) for card in CARDS)
+        assert not kept or state.task is not None, "a held card is always somebody's task"
+    holder = state.task.taken_by if state.task else ""
+    assert state.call is None or state.call.operator == holder != "", "a call is that of whoever has the task in hand"
+    assert state.call is None or state.call.call_id in state.calls, "a call is known from its beginning on"
+    assert not (state.verified and state.doubted), "the caller is verified, or is not"
+    dead = [one for one in state.call_backs.values() if one.owed]
+    assert not (dead and state.erased), "nobody rings a customer who is erased"
+    assert len([one for one in dead if one.at is not None]) <= 1, "one promise at a time"
+    assert set(state.struck_out).isdisjoint(state.confirmed), "what she says was hers is not struck out"
+    for card in CARDS:
+        turns = [one.action for one in state.actions.values() if one.card_id == card and one.action in TURNS]
+        assert turns == ["hold", "release"] * (len(turns) // 2) + ["hold"] * (len(turns) % 2), (
+            "hold and release in turn"
+        )
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.lists(commands, max_size=40))
-def test_it_never_does_a_thing_twice(given_commands: list[Command]) -> None:
+@given(given_commands)
+def test_it_never_does_a_thing_twice_nor_comes_into_an_impossible_state(asking: list[tuple[Command, bool]]) -> None:
     history: list[Event] = []
-    for command in [received(), *given_commands]:
-        state = replay(history)
-        new = asked(state, command)
+    state = CaseState()
+    for command, may_reopen in [(received(), True), *asking]:
+        new = asked(state, command, may_reopen=may_reopen)
         after = replay(new, state)
-        assert not asked(after, command), "a repeated command gives nothing more"
-        if state.barrier:
+        assert after == replay(history + new), "the case is what its events make it"
+        if not isinstance(command, c.ViewData):  # every look is recorded
+            assert not asked(after, command, may_reopen=may_reopen), "a repeated command gives nothing more"
+        if state.barrier and not any(isinstance(one, e.CaseReopened) for one in new):
             started = [one for one in new if isinstance(one, e.ContactIntended | e.ContactRequested)]
             assert all(one.purpose != "alert" for one in started), "the resolution barrier holds"
+        check(after)
         history += new
-    state = replay(history)
+        state = after
     requested = [one for one in history if isinstance(one, e.CardActionRequested)]
     assert len({one.command_id for one in requested}) == len(requested)
     for card in CARDS:
@@ -107,10 +158,9 @@ def test_it_never_does_a_thing_twice(given_commands: list[Command]) -> None:
     assert len(set(declined)) == len(declined)
     first = [one for one in history if isinstance(one, e.ContactRequested) and one.purpose == "alert"]
     assert len({one.step for one in first}) == len(first), "each step of the ladder is taken once"
-    assert not set(state.confirmed) & set(state.denied)
-    assert state.resolution or state.task is not None, "an open case always has something to do"
-    kept = any(state.held(card) and not state.ever("block", card) for card in CARDS)
-    assert not kept or state.task is not None, "a held card is always somebody's task"
+    for kind in (e.CallAnswered, e.CallEnded, e.CallDropped):
+        named = [one.call_id for one in history if isinstance(one, kind)]
+        assert len(set(named)) == len(named), "a call is answered once, and is over once"
 
 
 outcomes = st.lists(

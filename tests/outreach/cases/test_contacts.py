@@ -171,14 +171,22 @@ def test_a_failure_after_the_answer_starts_nothing(story: Story) -> None:
 
 def test_a_call_moves_the_task_to_the_front_once(story: Story) -> None:
     call = c.ReceiveCall(call_id="call-1")
-    assert names(story.when(call)) == ["contact.call-received", "contact.call-back-asked", "case.task-moved customer_called"]
+    assert names(story.when(call)) == [
+        "contact.call-received",
+        "contact.call-back-asked",
+        "case.task-moved customer_called",
+    ]
     assert not story.when(call)
 
 
 def test_a_call_after_the_end_makes_a_new_task(story: Story) -> None:
     story.told().reply("genuine")
     call = c.ReceiveCall(call_id="call-1")
-    assert names(story.when(call)) == ["contact.call-received", "contact.call-back-asked", "case.task-created customer_called"]
+    assert names(story.when(call)) == [
+        "contact.call-received",
+        "contact.call-back-asked",
+        "case.task-created customer_called",
+    ]
     assert story.state.tasks == 2
 
 

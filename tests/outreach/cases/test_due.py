@@ -13,6 +13,7 @@ from infra.settings import Settings
 from outreach.cases import commands as c
 from outreach.cases.commands import Command
 from outreach.cases.due import Due, DueKind, DueRow, overdue, waits
+from outreach.cases.identity import call_back_id
 from outreach.cases.service import Cases
 from outreach.customers.service import CardRef, CustomerMessage, Customers
 from tests.outreach.cases.given import alert, intend
@@ -44,6 +45,8 @@ class Case:
         match kind:
             case DueKind.CARD_ANSWER:
                 return next(iter(state.actions))
+            case DueKind.PROMISE_DUE | DueKind.PROMISE_MISSED:
+                return call_back_id(self.case_id, 1)
             case DueKind.HAND_OVER:
                 return state.task.task_id if state.task else ""
             case _:
@@ -70,6 +73,13 @@ def sent(contact: str) -> list[Command]:
     return [intend(contact, "sms", "alert"), c.AcceptContact(contact_id=contact, provider_id="SM1")]
 
 
+def promised() -> list[Command]:
+    return [
+        c.TakeTask(operator="dara"),
+        c.PromiseCall(operator="dara", at=utc_now() + timedelta(hours=3)),
+    ]
+
+
 @pytest.mark.parametrize("kind", list(DueKind))
 async def test_each_kind_is_waited_for_and_is_over(case: Case, kind: DueKind) -> None:
     named = await case.subject(kind)
@@ -79,6 +89,8 @@ async def test_each_kind_is_waited_for_and_is_over(case: Case, kind: DueKind) ->
         DueKind.SILENCE: sent(named),
         DueKind.CARD_ANSWER: [c.SendCardAction(command_id=named, attempt=1)],
         DueKind.HAND_OVER: [c.TakeTask(operator="dara")],
+        DueKind.PROMISE_DUE: promised(),
+        DueKind.PROMISE_MISSED: promised(),
     }
     over: dict[DueKind, Command] = {
         DueKind.OUTCOME: sent(named)[1],
@@ -86,6 +98,8 @@ async def test_each_kind_is_waited_for_and_is_over(case: Case, kind: DueKind) ->
         DueKind.SILENCE: c.NoteSilence(contact_id=named),
         DueKind.CARD_ANSWER: c.AnswerCardAction(command_id=named, result="held"),
         DueKind.HAND_OVER: c.ReturnTask(operator="dara", reason="released"),
+        DueKind.PROMISE_DUE: c.NoteCallBackDue(call_back_id=named),
+        DueKind.PROMISE_MISSED: c.MissCallBack(call_back_id=named),
     }
     await case.do(*begin[kind])
     assert not await case.waiting(kind, later=timedelta(0))

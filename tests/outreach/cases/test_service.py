@@ -84,7 +84,6 @@ async def test_after_the_end_of_a_case_a_new_alert_opens_another(history: Histor
     second = await cases.receive_alert(alert(2))
     assert first != second
     assert len(await types(history, "customer.case-released")) == 1
-    assert await cases.receive_alert(alert(status="revised", severity="high", raised_by="late")) == first
 
 
 async def test_shadow_alerts_and_withdrawals_of_nothing_make_no_case(history: History, cases: Cases) -> None:

@@ -77,3 +77,49 @@ def test_a_place_at_the_front_is_not_lost_again(story: Story) -> None:
     story.when(c.WithdrawAlert(alert=alert(status="withdrawn")))
     assert story.state.task is not None
     assert (story.state.task.reason, story.state.task.front) == ("alert_withdrawn", True)
+
+
+def test_a_task_is_handed_over_with_its_context() -> None:
+    story = Story(received()).taken()
+    assert names(story.when(c.HandOver(operator="dara", to="mina", note="speaks Khmer"))) == ["case.task-handed-over"]
+    assert story.state.task is not None
+    assert story.state.task.taken_by == "mina"
+    assert not story.when(c.HandOver(operator="dara", to="mina"))
+    with pytest.raises(Refused, match="not_holder"):
+        story.when(c.ReturnTask(operator="dara", reason="released"))
+
+
+@pytest.mark.parametrize("to", ["dara", ""])
+def test_a_task_is_handed_over_to_somebody_else(to: str) -> None:
+    with pytest.raises(Refused, match="nobody_else"):
+        Story(received()).taken().when(c.HandOver(operator="dara", to=to))
+
+
+def test_what_is_escalated_waits_at_the_front_and_stays_marked() -> None:
+    story = Story(received()).taken()
+    assert names(story.when(c.Escalate(operator="dara", note="wants the police"))) == ["case.task-escalated"]
+    assert not story.when(c.Escalate(operator="dara"))
+    story.taken("boss")
+    assert story.state.task is not None
+    assert (story.state.task.front, story.state.task.escalated, story.state.task.taken_by) == (True, True, "boss")
+
+
+def test_what_frees_the_card_waits_until_somebody_is_known_to_be_the_customer() -> None:
+    story = Story(received()).taken()
+    story.when(c.VerifyCaller(operator="dara", method="case_code"))
+    rejected = c.RejectCaller(operator="dara", method="questions")
+    assert names(story.when(rejected)) == ["case.caller-not-verified"]
+    assert not story.when(rejected)
+    confirm = c.ConfirmPayments(transactions=["paris-1"], by="operator", operator="dara")
+    with pytest.raises(Refused, match="not_verified"):
+        story.when(confirm)
+    with pytest.raises(Refused, match="not_verified"):
+        story.when(c.StrikeOut(operator="dara", transactions=["phnom-penh"]))
+    story.when(c.VerifyCaller(operator="dara", method="callback"))
+    assert "case.resolved genuine" in names(story.when(confirm))
+
+
+def test_whoever_it_was_a_denial_is_heard_for_it_only_makes_the_card_safer() -> None:
+    story = Story(received()).taken()
+    story.when(c.RejectCaller(operator="dara", method="questions"))
+    assert story.when(c.DenyPayments(transactions=["paris-1"], by="operator", operator="dara"))
