@@ -12,6 +12,8 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from infra.history.cancellation import Cancellation
+
 CHANNEL = "ringback:history"
 """Redis channel; each message is the newest position in decimal."""
 
@@ -116,7 +118,9 @@ class Wake:
             self._on_forget()
 
     async def _publish(self, redis: Redis) -> None:
+        cancellation = Cancellation()  # the client swallows one that comes while it connects
         while True:
+            cancellation.check()
             await self._unpublished.wait()
             self._unpublished.clear()
             try:
@@ -126,12 +130,15 @@ class Wake:
                 await asyncio.sleep(_RETRY_S)
 
     async def _listen(self, redis: Redis) -> None:
+        cancellation = Cancellation()
         while True:
+            cancellation.check()
             try:
                 async with redis.pubsub(ignore_subscribe_messages=True) as pubsub:
                     await pubsub.subscribe(CHANNEL, KEYS_CHANNEL)
                     self._forget()  # what was said before this is not known
                     while True:
+                        cancellation.check()
                         message = await pubsub.get_message(timeout=POLL_S)
                         if message is not None and message["channel"] == KEYS_CHANNEL:
                             self._forget()

@@ -52,3 +52,12 @@ async def test_a_redis_that_is_away_fails_no_append(
     async with await History.open(postgres_url, master_key=master_key, clock=utc_now, redis_url=away) as history:
         appended = await history.append(StreamWrite("case-1", [note()]))
     assert appended.position == 1
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.001, 0.003, 0.01, 0.03])
+async def test_who_ends_while_it_connects_to_redis_ends_at_once(redis_url: str, after_s: float) -> None:
+    wake = Wake(redis_url)
+    await wake.start()
+    await asyncio.sleep(after_s)  # into the middle of connecting, wherever that is
+    async with asyncio.timeout(10):
+        await wake.stop()
