@@ -33,6 +33,8 @@ class RuleSet(msgspec.Struct, frozen=True, kw_only=True):
         weak_radius_km: a sighting less exact than this is weak.
         contradiction_km: a point further than this from the stated city gives way to the city; where the city is not
             known, from the stated country to the country.
+        doubt_km: a point further than this from the stated city, and not so far that it gives way, is uncertain by as
+            much.
         memory_s: a card's memory, seconds behind the watermark.
         slots: how many of the newest sightings are remembered, those of one cell and one ``slot_s`` counting as one.
         slot_s: payments in one cell share a slot while the clock shows the same multiple of this, seconds.
@@ -53,6 +55,7 @@ class RuleSet(msgspec.Struct, frozen=True, kw_only=True):
     clock_allowance_s: int = 120
     weak_radius_km: float = 50.0
     contradiction_km: float = 300.0
+    doubt_km: float = 50.0
     memory_s: int = 72 * 3600
     slots: int = 16
     slot_s: int = 3600

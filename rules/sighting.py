@@ -40,15 +40,22 @@ def place_of(transaction: Transaction, gazetteer: Gazetteer, ruleset: RuleSet) -
     """Where the terminal stands: its point, or the stated place where there is none or the point contradicts it.
 
     The stated place is the city, or an airport, or the country where neither is known. (0, 0) and the poles are no
-    points. None: neither a usable point nor a place that the gazetteer knows.
+    points. Where a city and the point are too far apart to be one place and too near to say which is wrong, it is the
+    point with a radius that reaches to the city. None: neither a usable point nor a place that the gazetteer knows.
     """
     point = _usable(transaction.location)
     merchant = transaction.merchant
     stated = gazetteer.stated(merchant.city, merchant.country) if merchant is not None else None
     if stated is None:
         return point
-    if point is None or _apart(point.lat, point.lon, stated, ruleset.contradiction_km):
+    if point is None:
         return stated
+    doubted_from_km = _doubted_from_km(stated, ruleset)
+    apart_km = _apart_km(point.lat, point.lon, stated, doubted_from_km)
+    if apart_km > ruleset.contradiction_km:
+        return stated
+    if apart_km > doubted_from_km:
+        return Location(point.lat, point.lon, max(apart_km, point.radius_km or 0.0))
     return point
 
 
@@ -56,8 +63,13 @@ def how_placed(transaction: Transaction, gazetteer: Gazetteer, ruleset: RuleSet)
     """How the place is known, in words; empty where it is simply the terminal's point."""
     place = place_of(transaction, gazetteer, ruleset)
     point, merchant = transaction.location, transaction.merchant
-    if not isinstance(place, Place) or merchant is None:
+    if place is point or place is None or merchant is None:
         return ""
+    if isinstance(place, Location):
+        return (
+            f"The point that came with it and the stated place are {place.radius_km:,.0f} km apart, and neither is"
+            " surely wrong: its place is taken for uncertain by as much."
+        )
     known_by = f"It is placed by its {place.kind} alone, within {place.radius_km:,.0f} km"
     if point is None:
         return f"{known_by}: it came without a usable point."
@@ -74,7 +86,7 @@ def radius_m(place: Place | Location) -> int:
 
 def believable_box(stated: Place, ruleset: RuleSet) -> Box | None:
     """A box round a stated place in which every point is one, and near enough to it; None if there is none."""
-    half = (ruleset.contradiction_km + stated.radius_km) * _DEGREES_A_KM
+    half = (_doubted_from_km(stated, ruleset) + stated.radius_km) * _DEGREES_A_KM
     south, north = max(stated.lat - half, -90.0), min(stated.lat + half, 90.0)
     box = south, north, stated.lon - half, stated.lon + half
     return None if _holds_null_island(box) else box
@@ -93,8 +105,14 @@ def _holds_null_island(box: Box) -> bool:
     return south < nearly and north > -nearly and west < nearly and east > -nearly
 
 
-def _apart(lat: float, lon: float, stated: Place, limit_km: float) -> bool:
-    surely = limit_km * _DEGREES_A_KM
+def _doubted_from_km(stated: Place, ruleset: RuleSet) -> float:
+    """So far from the stated place a point is doubted; a country is too coarse for that."""
+    return ruleset.contradiction_km if stated.kind == "country" else min(ruleset.doubt_km, ruleset.contradiction_km)
+
+
+def _apart_km(lat: float, lon: float, stated: Place, near_km: float) -> float:
+    """How far outside of the stated place the point is; 0 where a glance shows that it is not further than that."""
+    surely = near_km * _DEGREES_A_KM
     if -surely < lat - stated.lat < surely and -surely < lon - stated.lon < surely:
-        return False
-    return distance_km(lat, lon, stated.lat, stated.lon) - stated.radius_km > limit_km
+        return 0.0
+    return max(0.0, distance_km(lat, lon, stated.lat, stated.lon) - stated.radius_km)

@@ -40,6 +40,7 @@ THRESHOLDS: Final[tuple[Threshold, ...]] = (
     Threshold("clock_allowance_s", "s", 0, 3600, "added to the time between two payments: clocks are not exact", True),
     Threshold("weak_radius_km", "km", 1, 1000, "a place that is less exact than this is weak"),
     Threshold("contradiction_km", "km", 10, 5000, "a point further from the stated place gives way to it"),
+    Threshold("doubt_km", "km", 10, 5000, "a point further from the stated city is uncertain by as much"),
     Threshold("memory_s", "s", 3600, 7 * 86_400, "a card's memory, behind the newest payment of the feed", True),
     Threshold("slots", "slots", 1, 64, "so many sightings are remembered, those of one place and time as one", True),
     Threshold("slot_s", "s", 60, 86_400, "payments of one place share a slot for this long", True),

@@ -87,7 +87,8 @@ class Watch:
         watermark_us: the greatest ``occurred_at`` seen, microseconds since 1970 UTC; to be stored with the state.
         counts: what was only counted, by name, since this object was made: ``without_customer``,
             ``card_absent``, ``in_transit``, ``no_place``, ``too_late``, ``repeated``, ``conflicting``; of sightings
-            ``by_city``, ``by_airport``, ``by_country`` (placed by what is stated) and ``point_gave_way`` (to it); and
+            ``by_city``, ``by_airport``, ``by_country`` (placed by what is stated), ``point_gave_way`` (to it) and
+            ``point_in_doubt`` (as far from it as it is uncertain); and
             ``memory_unreadable``, where a damaged memory was begun anew.
     """
 
@@ -261,6 +262,8 @@ class Watch:
             self.counts[f"by_{place.kind}"] += 1
             if transaction.location is not None:
                 self.counts["point_gave_way"] += 1
+        elif place is not transaction.location:
+            self.counts["point_in_doubt"] += 1
         if merchant is not None and merchant.country is not None:
             self._remember(merchant.city, merchant.country, self._gazetteer)
         radius = radius_m(place)

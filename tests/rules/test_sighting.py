@@ -10,7 +10,7 @@ from rules.gazetteer import Place, world
 from rules.journey import distance_km
 from rules.ruleset import LIVE
 from rules.sighting import HIGH, MEDIUM, NONE, TRUSTED, WEAK, believable_box, how_placed, place_of, radius_m, trust
-from rules.transaction import Channel, EntryMode, Instrument, Type, decode
+from rules.transaction import Channel, EntryMode, Instrument, Location, Type, decode
 from tests.rules.payments import TEN, Partition, minutes, payment
 
 PARIS_AS_CITY = {"city": "PARIS", "country": "FR"}
@@ -135,9 +135,9 @@ def test_cities_that_are_not_known_decide_nothing_however_often_and_many_they_ar
 
 
 def test_a_city_at_the_point_of_nought_degrees_does_not_make_that_a_point() -> None:
-    city = Place(0.5, 0.5, 5.0)
+    city = Place(0.3, 0.3, 5.0)
     assert believable_box(city, LIVE) is None
-    assert believable_box(Place(89.5, 0.5, 0.0), LIVE) == pytest.approx((87.61, 90, -1.39, 2.39))
+    assert believable_box(Place(89.8, 0.5, 0.0), LIVE) == pytest.approx((89.485, 90, 0.185, 0.815))
 
 
 @pytest.mark.parametrize(
@@ -149,6 +149,7 @@ def test_a_city_at_the_point_of_nought_degrees_does_not_make_that_a_point() -> N
         ({"location": {"lat": 2.3376, "lon": 48.8606}}, "the point that came with it is 6,795 km away"),
         ({"location": None, "merchant": {"country": "FR"}}, "by its country alone, within 699 km"),
         ({"location": None, "merchant": {"city": "CDG", "country": "FR"}}, "by its airport alone, within 5 km"),
+        ({"location": {"lat": 50.6292, "lon": 3.0573}}, "the stated place are 189 km apart"),
         ({"merchant": None}, ""),
     ],
 )
@@ -172,9 +173,13 @@ def test_a_point_is_believed_or_the_stated_place_and_within_its_box_always_the_p
     transaction = decode(payment("t", None, location={"lat": lat, "lon": lon}, merchant=merchant))
     place, known = place_of(transaction, world(), LIVE), world().stated(merchant["city"], country)
     assert known is not None
-    assert place is transaction.location or place == known
     away_km = distance_km(lat, lon, known.lat, known.lon) - known.radius_km
-    assert place is not transaction.location or away_km <= LIVE.contradiction_km
+    if place is transaction.location:
+        assert away_km <= (LIVE.contradiction_km if known.kind == "country" else LIVE.doubt_km)
+    elif place != known:
+        assert isinstance(place, Location)
+        assert (place.lat, place.lon, place.radius_km) == (lat, lon, pytest.approx(away_km))
+        assert LIVE.doubt_km < away_km <= LIVE.contradiction_km
     box = believable_box(known, LIVE)
     if box is not None and box[0] < lat < box[1] and box[2] < lon < box[3]:
         assert place is transaction.location
@@ -190,8 +195,32 @@ def test_how_sightings_are_placed_is_counted() -> None:
         payment("d", None, location=None, merchant={"city": "CDG", "country": "FR"}),
         payment("e", None, location=bad, merchant={"country": "FR"}),
         payment("f", "Paris", merchant={"country": "FR"}),
+        payment("g", "Paris", location={"lat": 50.6292, "lon": 3.0573}),
     )
-    assert partition.watch.counts == {"by_city": 2, "by_airport": 1, "by_country": 1, "point_gave_way": 2}
+    assert partition.watch.counts == {
+        "by_city": 2,
+        "by_airport": 1,
+        "by_country": 1,
+        "point_gave_way": 2,
+        "point_in_doubt": 1,
+    }
+
+
+def test_a_head_offices_point_some_way_from_the_stated_city_is_no_impossible_journey() -> None:
+    partition = Partition()
+    lille = {"lat": 50.6292, "lon": 3.0573}
+    assert partition.arrive(payment("a", "Paris"), payment("b", "Paris", TEN + minutes(6), location=lille)) == []
+    partition.arrive(payment("c", "Phnom Penh", TEN + minutes(12)))
+    assert partition.standing == {"c": "a"}
+
+
+def test_a_place_in_doubt_is_still_too_far_from_the_other_end_of_the_world() -> None:
+    partition = Partition()
+    partition.arrive(
+        payment("a", "Phnom Penh"),
+        payment("b", "Paris", TEN + minutes(12), location={"lat": 50.6292, "lon": 3.0573}),
+    )
+    assert partition.standing == {"b": "a"}
 
 
 def test_weak_sightings_alone_decide_nothing() -> None:
