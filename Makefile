@@ -21,7 +21,7 @@ DECISIONS := $(shell echo 'rules/* \
 TESTS ?= tests/streams tests/infra tests
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help demo test check format lock bench bench-detection bench-limits test-kafka test-faults test-faults-full clean setup
+.PHONY: help demo test check format lock bench bench-detection bench-history bench-limits test-kafka test-faults test-faults-full clean setup
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ bench: $(READY) bench-detection bench-limits ## Measure what the documents claim
 
 bench-detection: $(READY) ## Measure detection beside others on Apache Kafka (needs Java 17 and Maven); BENCH=--embedded: alone
 	$(BIN)/python -m tests.bench.bench_detection $(BENCH)
+
+bench-history: $(READY) ## Measure the history beside the eventsourcing library's PostgreSQL recorder, up to a million events
+	$(BIN)/python -m tests.bench.bench_history $(BENCH)
 
 bench-limits: $(READY) ## Measure the delay of alerts, growth and recovery on Apache Kafka
 	$(BIN)/python -m tests.bench.bench_delay

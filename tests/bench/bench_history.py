@@ -1,0 +1,357 @@
+"""The history beside the `eventsourcing` library's PostgreSQL recorder, on one server, with fsync, the same events.
+
+Appends of one writer and of 16, in batches, reading, replaying into a read model, verifying; at 10,000 events and again
+at a million. Run as ``python -m tests.bench.bench_history``; prints one JSON object. ``--events N`` and ``--seconds S``
+make it smaller.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import secrets
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any, ClassVar, Final
+from uuid import uuid4
+
+import psycopg
+import uvloop
+
+from infra.clock import utc_now
+from infra.history.event import Event, NewEvent, Personal, Plain, Recorded
+from infra.history.projection import catch_up
+from infra.history.store import Connection, History, StreamWrite
+from infra.history.subscription import Subscription
+from infra.history.verify import verify
+from infra.servers import EmbeddedServers
+from tests.bench.rivals.store import STORE_PINS, Rival, summed
+
+SMALL: Final = 10_000
+ROUNDS: Final = 3
+STREAM_LENGTH: Final = 20
+_WORKER: Final = "from tests.bench.bench_history import worker; worker()"
+
+
+class Seen(Event, frozen=True, kw_only=True):
+    """What is appended: some 200 bytes, as an event of a case has."""
+
+    wire_name: ClassVar[str] = "bench.seen"
+    alert_id: Plain
+    card_id: Plain
+    verdict: Plain
+    severity: Plain
+    distance_km: float
+    elapsed_s: int
+    ruleset_version: Plain
+
+
+class SeenOf(Event, frozen=True, kw_only=True):
+    """The same with a sentence that is encrypted."""
+
+    wire_name: ClassVar[str] = "bench.seen-of"
+    alert_id: Plain
+    text: Personal
+
+
+SEEN: Final = Seen(
+    alert_id="5b5d9b9e-0f5c-5a51-9f0e-6f6a1d9f7c11",
+    card_id="card-0123456789abcdef",
+    verdict="alert",
+    severity="high",
+    distance_km=9_876.5,
+    elapsed_s=3_600,
+    ruleset_version="17",
+)
+SEEN_OF: Final = SeenOf(alert_id=SEEN.alert_id, text="Two payments, an hour apart, in Phnom Penh and in Paris.")
+
+
+def new(case: object, event: Event = SEEN) -> NewEvent:
+    """An event of its own."""
+    return NewEvent(
+        event=event,
+        event_id=uuid4(),
+        occurred_at=utc_now(),
+        actor="system:casework",
+        subject="customer-0123456789",
+        correlation_id=f"case-{case}",
+        causation_id=SEEN.alert_id,
+    )
+
+
+class Stopwatch:
+    """Seconds on the wall, and of this process's processor."""
+
+    def __init__(self) -> None:
+        self._began, self._own = time.perf_counter(), time.process_time()
+
+    def read(self, events: int) -> dict[str, float]:
+        """Events a second, and what each cost."""
+        return {
+            "events_per_s": round(events / (time.perf_counter() - self._began)),
+            "cpu_us": round((time.process_time() - self._own) / events * 1e6, 1),
+        }
+
+
+async def append(history: History, writers: int, batch: int, seconds: float, event: Event = SEEN) -> dict[str, Any]:
+    """So many tasks append batches for so long."""
+    waits: list[float] = []
+    end = time.perf_counter() + seconds
+
+    async def write() -> None:
+        stream, version = uuid4().hex, 0
+        while time.perf_counter() < end:
+            if version >= STREAM_LENGTH and batch == 1:
+                stream, version = uuid4().hex, 0
+            began = time.perf_counter()
+            await history.append(StreamWrite(f"case-{stream}", [new(stream, event) for _ in range(batch)], version))
+            waits.append(time.perf_counter() - began)
+            version += batch
+
+    watch, began = Stopwatch(), time.perf_counter()
+    await asyncio.gather(*(write() for _ in range(writers)))
+    return summed(waits, time.perf_counter() - began, batch) | {"cpu_us": watch.read(len(waits) * batch)["cpu_us"]}
+
+
+def median(rounds: list[dict[str, float]]) -> dict[str, float]:
+    """Of each figure by itself."""
+    return {name: statistics.median(each[name] for each in rounds) for name in rounds[0]}
+
+
+async def fill(history: History, events: int) -> None:
+    """Up to so many, in streams of the usual length."""
+    while (there := (await history.head()).position) < events:
+        streams = [uuid4().hex for _ in range(min(1_000, events - there) // STREAM_LENGTH + 1)]
+        await history.append(*(StreamWrite(f"case-{s}", [new(s) for _ in range(STREAM_LENGTH)]) for s in streams))
+
+
+async def read(history: History, events: int) -> dict[str, float]:
+    """Reads and decodes from the first event on."""
+    watch, count = Stopwatch(), 0
+    while count < events:
+        batch = await history.read(after=count, limit=2_000)
+        if not batch:
+            break
+        count += len(batch)
+    return watch.read(count)
+
+
+class Counts:
+    """A read model: events of each stream."""
+
+    name = "bench_counts"
+    version = 1
+    ddl = "CREATE TABLE views.bench_counts (stream text PRIMARY KEY, events bigint NOT NULL)"
+    tables = ("bench_counts",)
+
+    async def apply(self, conn: Connection, recorded: Recorded[Event], /) -> None:
+        """One event."""
+        await conn.execute(
+            "INSERT INTO views.bench_counts AS c VALUES (%s, 1)"
+            " ON CONFLICT (stream) DO UPDATE SET events = c.events + 1",
+            (recorded.stream,),
+        )
+
+
+async def checked(history: History) -> dict[str, float]:
+    """The whole chain."""
+    watch = Stopwatch()
+    result = await verify(history)
+    assert result.intact, result.problems[:3]
+    return watch.read(result.events)
+
+
+async def delay(url: str, redis_url: str, key: bytes, seconds: float) -> dict[str, float]:
+    """From an append's return to a handler in another history, woken through Redis: 100 a second."""
+    waits: list[float] = []
+    sent: dict[str, float] = {}
+    async with (
+        await History.open(url, master_key=key, clock=utc_now, redis_url=redis_url) as writing,
+        await History.open(url, master_key=key, clock=utc_now, redis_url=redis_url) as reading,
+    ):
+        head = (await writing.head()).position
+
+        async def follow() -> None:
+            subscription = Subscription(reading, f"bench-{uuid4()}")
+            async with subscription.lead():
+                async with reading.transaction() as conn:
+                    await subscription.advance(conn, head)
+                async for batch in subscription.batches():
+                    now = time.perf_counter()
+                    waits.extend(now - sent[str(each.event_id)] for each in batch if str(each.event_id) in sent)
+
+        following = asyncio.create_task(follow())
+        await asyncio.sleep(1)
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            one = new("delay")
+            sent[str(one.event_id)] = time.perf_counter()
+            await writing.append(StreamWrite(f"case-{one.event_id}", [one]))
+            sent[str(one.event_id)] = time.perf_counter()
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(1)
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+    return summed(waits, seconds, 1)
+
+
+FIELDS: Final[dict[str, Any]] = {
+    **{name: getattr(SEEN, name) for name in SEEN.__struct_fields__},
+    "timestamp": "2026-03-01T09:30:00.123456+00:00",
+    "actor": "system:casework",
+    "subject": "customer-0123456789",
+    "correlation_id": "case-0123456789abcdef0123456789abcdef",
+    "causation_id": SEEN.alert_id,
+}
+
+
+async def measured(history: History, rival: Rival, seconds: float) -> dict[str, Any]:
+    """Everything that both can do, one after the other in turn; the median of some rounds."""
+    found: dict[str, Any] = {}
+    for name, writers, batch in (("1 writer", 1, 1), ("16 writers", 16, 1), ("batches of 100", 1, 100)):
+        ours, theirs = [], []
+        for _ in range(ROUNDS):
+            ours.append(await append(history, writers, batch, seconds))
+            theirs.append(rival.append(FIELDS, writers, batch, seconds))
+        found[name] = {"ringback": median(ours), "eventsourcing": median(theirs)}
+    found["16 writers, personal data encrypted"] = {"ringback": await append(history, 16, 1, seconds, SEEN_OF)}
+    events = (await history.head()).position
+    found["read and decode"] = {
+        "ringback": median([await read(history, min(events, 200_000)) for _ in range(ROUNDS)]),
+        "eventsourcing": median([rival.rate("read", min(events, 200_000)) for _ in range(ROUNDS)]),
+    }
+    found["verify"] = {"ringback": median([await checked(history) for _ in range(ROUNDS)])}
+    found["events"] = events
+    return found
+
+
+async def replayed(history: History, rival: Rival) -> dict[str, Any]:
+    """Into a read model that counts; ours everything that there is, theirs as many as are quick enough."""
+    events = (await history.head()).position
+    began = time.perf_counter()
+    await catch_up(history, [Counts()])
+    ours = round(events / (time.perf_counter() - began))
+    return {
+        "ringback": {"events_per_s": ours},
+        "eventsourcing": rival.rate("replay", 1_000),
+    }
+
+
+def processes(url: str, key: bytes, count: int, seconds: float) -> dict[str, float]:
+    """So many processes of 16 tasks each, all together."""
+    started = [
+        subprocess.Popen(  # noqa: S603 -- our own program
+            [sys.executable, "-c", _WORKER, url, key.hex(), str(seconds)], stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(count)
+    ]
+    told = [json.loads(process.communicate()[0]) for process in started]
+    return {"events_per_s": sum(each["events_per_s"] for each in told), "p99_ms": max(each["p99_ms"] for each in told)}
+
+
+def worker() -> None:
+    """One of these processes."""
+
+    async def run(url: str, key: str, seconds: str) -> None:
+        async with await History.open(url, master_key=bytes.fromhex(key), clock=utc_now) as history:
+            await append(history, 16, 1, 1.0)
+            print(json.dumps(await append(history, 16, 1, float(seconds))))
+
+    uvloop.run(run(*sys.argv[1:4]))
+
+
+@contextmanager
+def databases(servers: EmbeddedServers) -> Iterator[tuple[str, str, str]]:
+    """One of each: ours by URL, theirs by folder and name."""
+    url = servers.addresses.postgres_url
+    with psycopg.connect(url, autocommit=True) as conn:
+        conn.execute("CREATE DATABASE theirs")
+    yield url, url.split("host=", 1)[1], "theirs"
+
+
+@asynccontextmanager
+async def stage(folder: Path) -> AsyncIterator[tuple[History, Rival, str, str, bytes]]:
+    """Both stores, empty, on one durable server."""
+    key = secrets.token_bytes(32)
+    with (
+        EmbeddedServers(folder / "home", which=frozenset({"postgres", "redis"})) as servers,
+        databases(servers) as (url, host, theirs),
+    ):
+        rival = Rival(host, theirs)
+        try:
+            async with await History.open(url, master_key=key, clock=utc_now) as history:
+                yield history, rival, url, servers.addresses.redis_url, key
+        finally:
+            rival.close()
+
+
+async def run(events: int, seconds: float) -> dict[str, Any]:
+    """Everything."""
+    with tempfile.TemporaryDirectory(prefix="ringback-bench-", dir="/tmp") as folder:
+        async with stage(Path(folder)) as (history, rival, url, redis_url, key):
+            told: dict[str, Any] = {"machine": machine()}
+            await fill(history, SMALL)
+            rival.ask("fill", fields=FIELDS, events=SMALL)
+            told["small"] = await measured(history, rival, seconds)
+            told["replay into a read model"] = await replayed(history, rival)
+            told["processes of 16 tasks"] = {n: processes(url, key, n, seconds) for n in (1, 2, 4)}
+            told["commit to handler"] = await delay(url, redis_url, key, seconds * 3)
+            await fill(history, events)
+            rival.ask("fill", fields=FIELDS, events=events)
+            await quiet(url)
+            told["large"] = await measured(history, rival, seconds)
+            told["large to small"] = ratios(told["small"], told["large"])
+    return told
+
+
+async def quiet(url: str) -> None:
+    """As a server is that has had the time to tidy up: statistics and visibility maps are there."""
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as conn:
+        await conn.execute("VACUUM ANALYZE")
+        await conn.execute("CHECKPOINT")
+
+
+def ratios(small: dict[str, Any], large: dict[str, Any]) -> dict[str, Any]:
+    """How much slower, or quicker, at the greater size."""
+    return {
+        name: {
+            store: {
+                figure: round(value / small[name][store][figure], 2)
+                for figure, value in figures.items()
+                if small[name][store][figure]
+            }
+            for store, figures in stores.items()
+        }
+        for name, stores in large.items()
+        if name != "events"
+    }
+
+
+def machine() -> dict[str, Any]:
+    """On what."""
+    return {
+        "python": platform.python_version(),
+        "processors": os.cpu_count(),
+        "load": os.getloadavg()[0],
+        "eventsourcing": STORE_PINS["eventsourcing"],
+    }
+
+
+def main() -> None:
+    """Prints the figures."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--events", type=int, default=1_000_000)
+    arguments.add_argument("--seconds", type=float, default=5.0)
+    given = arguments.parse_args()
+    print(json.dumps(uvloop.run(run(given.events, given.seconds)), indent=1))
+
+
+if __name__ == "__main__":
+    main()
