@@ -128,8 +128,8 @@ async def _followed(history: History, position: int) -> bool:
 
 
 def _show(console: Console, plan: Plan) -> None:
-    table = Table(box=None, padding=(0, 2, 0, 0), title_justify="left")
-    table.title = f"Erasing {harmless(plan.customer_id)} makes unreadable"
+    console.print(f"Erasing {harmless(plan.customer_id)} makes unreadable:")
+    table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("what is personal in")
     table.add_column("events", justify="right")
     for name, count in plan.unreadable.items():
