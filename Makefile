@@ -14,7 +14,7 @@ ROOMS := streams rules outreach infra tests
 # Pure decisions: every branch of them is covered, always.
 DECISIONS := $(shell echo 'rules/* \
 	outreach/cases/decide.py outreach/cases/alerts.py outreach/cases/answers.py outreach/cases/card_actions.py \
-	outreach/cases/contacts.py outreach/cases/tasks.py outreach/cases/draft.py outreach/cases/evolve.py \
+	outreach/cases/calls.py outreach/cases/evolve_calls.py outreach/cases/contacts.py outreach/cases/tasks.py outreach/cases/draft.py outreach/cases/evolve.py \
 	outreach/cases/identity.py outreach/cases/state.py \
 	outreach/contact/policy.py outreach/contact/replies.py outreach/contact/encoding.py streams/rulesets/decide.py' | tr -s ' \t\\' ,)
 # The slowest first, so that no process is left with them at the end.

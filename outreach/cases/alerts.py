@@ -84,7 +84,7 @@ def withdraw(draft: Draft, command: WithdrawAlert) -> None:
     if state.resolution:
         return
     if state.answered:
-        if not state.denied and state.suspects <= state.confirmed.keys():
+        if state.all_hers:
             resolve_explained(draft)
         return
     if not any(one.card_id == alert.card_id and one.verdict == "alert" for one in state.standing):

@@ -43,7 +43,7 @@ def confirm(draft: Draft, command: ConfirmPayments) -> None:
     if not new:
         return
     draft.add(e.PaymentsConfirmed(transactions=new, by="operator"))
-    if not draft.state.denied and draft.state.suspects <= draft.state.confirmed.keys():
+    if draft.state.all_hers:
         _resolve_genuine(draft)
 
 
@@ -62,7 +62,10 @@ def deny(draft: Draft, command: DenyPayments) -> None:
 
 
 def strike_out(draft: Draft, command: StrikeOut) -> None:
-    """The believed payments were not hers: detection is told, and judges the others without them."""
+    """The believed payments were not hers: detection is told, and judges the others without them.
+
+    Somebody else has paid with the card: it is blocked and a new one ordered, as after a denial that an operator heard.
+    """
     require_holder(draft, command.operator)
     believed = {alert.against for alert in draft.state.alerts.values() if alert.against}
     _check_caller(draft)
@@ -71,6 +74,8 @@ def strike_out(draft: Draft, command: StrikeOut) -> None:
     new = [one for one in dict.fromkeys(command.transactions) if one not in draft.state.struck_out]
     if new:
         draft.add(e.SightingsStruckOut(transactions=new, operator=command.operator))
+        alerts = draft.state.alerts.values()
+        block_and_reissue(draft, [alert.suspect for alert in alerts if alert.against in new])
 
 
 def resolve_explained(draft: Draft) -> None:
@@ -97,7 +102,7 @@ def wrap_up(draft: Draft, command: WrapUp) -> None:
     draft.add(e.WrappedUp(operator=command.operator, topics=command.topics, note=command.note))
     complete(draft, command.operator)
     state = draft.state
-    if state.denied:
+    if state.denied or state.struck_out:
         if state.resolution != "fraud":
             draft.add(e.CaseResolved(resolution="fraud"))
     elif not state.resolution:

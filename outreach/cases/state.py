@@ -173,6 +173,11 @@ class CaseState(Struct, frozen=True, kw_only=True):
         return bool(self.confirmed or self.denied)
 
     @property
+    def all_hers(self) -> bool:
+        """Whether every payment that stands was hers, and none was somebody else's."""
+        return not self.denied and not self.struck_out and self.suspects <= self.confirmed.keys()
+
+    @property
     def barrier(self) -> bool:
         """The resolution barrier: once it is up, no further message of purpose ``alert`` starts."""
         return self.answered or self.heard_from or bool(self.resolution)

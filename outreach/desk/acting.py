@@ -3,22 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgspec
-
 from infra.history.errors import Conflict, Unavailable
 from infra.history.event import Recorded
 from infra.problems import Problem
-from outreach.cases.commands import (
-    Command,
-    ConfirmPayments,
-    DenyPayments,
-    ReturnTask,
-    StrikeOut,
-    TakeTask,
-    VerifyCaller,
-    ViewData,
-    WrapUp,
-)
+from outreach.cases.commands import HandOver, ViewData
 from outreach.cases.errors import Busy, Refused
 from outreach.cases.events import (
     CardActionAnswered,
@@ -32,12 +20,10 @@ from outreach.cases.events import (
 )
 from outreach.cases.service import Handled
 from outreach.cases.state import CaseState
+from outreach.desk.asked import Asked, command_of, invalid
 from outreach.desk.case_view import CaseView, case_view, holds
 from outreach.desk.desk import Desk, SignedIn
-from outreach.desk.words import METHODS, REFUSALS, TOPICS
-
-LONGEST_NOTE = 4000
-MOST_TRANSACTIONS = 200
+from outreach.desk.words import REFUSALS
 
 IMMATERIAL = (
     DataViewed,
@@ -52,77 +38,6 @@ IMMATERIAL = (
 """Events that change nothing about what an operator sees the buttons do: a form that missed only these still stands."""
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What came with the action; each action takes what it needs. None: everything that nobody has answered yet."""
-
-    transactions: list[str] | None = None
-    method: str = ""
-    topics: list[str] = msgspec.field(default_factory=list)
-    note: str = ""
-
-
-ACTIONS = ("take", "return", "verify", "confirm", "deny", "strike-out", "wrap-up")
-
-
-def command_of(action: str, asked: Asked, operator: str, state: CaseState) -> Command:
-    """The command that the action means.
-
-    Raises:
-        Problem: 404 for an action that there is not, 422 for what it cannot take.
-    """
-    match action:
-        case "take":
-            return TakeTask(operator=operator)
-        case "return":
-            return ReturnTask(operator=operator, reason="released", note=_note(asked))
-        case "verify":
-            if asked.method not in METHODS:
-                raise _invalid("method", f"one of {', '.join(METHODS)}")
-            return msgspec.convert({"operator": operator, "method": asked.method}, VerifyCaller)
-        case "confirm" | "deny" | "strike-out":
-            return _said(action, asked, operator, state)
-        case "wrap-up":
-            if not set(asked.topics) <= TOPICS.keys():
-                raise _invalid("topics", f"some of {', '.join(TOPICS)}")
-            topics = [topic for topic in TOPICS if topic in asked.topics]
-            return WrapUp(operator=operator, topics=topics, note=_note(asked))
-        case _:
-            raise Problem(404, "no-such-action", "A case has no such action")
-
-
-def _said(action: str, asked: Asked, operator: str, state: CaseState) -> Command:
-    """What was said of payments: whose the suspects were, or that believed ones were somebody else's."""
-    if action == "strike-out":
-        if not asked.transactions:
-            raise _invalid("transactions", "the believed payments that the customer did not make")
-        return StrikeOut(transactions=asked.transactions, operator=operator)
-    chosen = _transactions(asked, state)
-    if action == "confirm":
-        return ConfirmPayments(transactions=chosen, by="operator", operator=operator)
-    return DenyPayments(transactions=chosen, by="operator", operator=operator)
-
-
-def _note(asked: Asked) -> str:
-    if len(asked.note) > LONGEST_NOTE:
-        raise _invalid("note", f"at most {LONGEST_NOTE} characters")
-    return asked.note.strip()
-
-
-def _transactions(asked: Asked, state: CaseState) -> list[str]:
-    if asked.transactions is None:
-        said = {*state.confirmed, *state.denied}
-        # What the customer wrote may be said again by the operator, whose word it is that blocks the card.
-        unsaid = [alert.suspect for alert in state.standing if alert.suspect not in said]
-        return list(dict.fromkeys(unsaid or [alert.suspect for alert in state.standing]))
-    if not asked.transactions or len(asked.transactions) > MOST_TRANSACTIONS:
-        raise _invalid("transactions", f"1 to {MOST_TRANSACTIONS} of the case's suspect payments")
-    return asked.transactions
-
-
-def _invalid(field: str, wanted: str) -> Problem:
-    return Problem(422, "invalid-request", "The request is not as the contract has it", f"{field}: {wanted}")
-
-
 async def act(
     desk: Desk, operator: SignedIn, case_id: str, action: str, asked: Asked, *, expected: int | None, cause: str
 ) -> Handled:
@@ -132,11 +47,14 @@ async def act(
         Problem: 404, 409 where the case refuses, 412 where it has moved on, 422, 503.
     """
     state, _ = await _load(desk, case_id)
-    command = command_of(action, asked, operator.name, state)
+    cause = f"desk {operator.name} {cause}"
+    command = command_of(action, asked, operator.name, state, now=desk.clock(), cause=cause)
+    if isinstance(command, HandOver):
+        to = await desk.accounts.find(command.to)
+        if to is None or to.disabled:
+            raise invalid("to", "the name of another operator, as they sign in")
     try:
-        return await desk.cases.handle(
-            case_id, command, actor=operator.actor, cause=f"desk {operator.name} {cause}", expected=expected
-        )
+        return await desk.cases.handle(case_id, command, actor=operator.actor, cause=cause, expected=expected)
     except Conflict as conflict:
         raise moved_on(case_id, conflict) from conflict
     except Refused as refused:

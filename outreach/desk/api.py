@@ -11,8 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from infra.problems import Problem
 from outreach.cases.queue import waiting
-from outreach.desk.acting import LONGEST_NOTE, MOST_TRANSACTIONS, Asked, act, look, unmasked
+from outreach.desk.acting import act, look, unmasked
 from outreach.desk.answers import DocumentRoute
+from outreach.desk.asked import LONGEST_NOTE, MOST_TRANSACTIONS, Asked
 from outreach.desk.desk import Desk, SignedIn
 from outreach.desk.masking import event_document
 from outreach.desk.sessions import refuse_foreign_origin
@@ -22,7 +23,10 @@ NO_STORE = {"Cache-Control": "no-store"}
 
 
 class CaseInQueue(BaseModel):
-    """An open task. Times in UTC; ``taken_by`` is empty while it waits."""
+    """An open task. Times in UTC; ``taken_by`` is empty while it waits.
+
+    ``promised_at``: when the customer is to be rung; ``escalated``: a supervisor is to decide.
+    """
 
     task_id: str
     case_id: str
@@ -34,6 +38,8 @@ class CaseInQueue(BaseModel):
     created_at: datetime
     taken_by: str
     taken_at: datetime | None
+    promised_at: datetime | None
+    escalated: bool
 
 
 class QueueDocument(BaseModel):
@@ -43,7 +49,10 @@ class QueueDocument(BaseModel):
 
 
 class ActionBody(BaseModel):
-    """What an action may need: payments (none given: all that nobody has answered), a method, topics and a note."""
+    """What an action may need: payments (none given: all that nobody has answered), a method, topics and a note.
+
+    ``to``: the operator who is to have the task. ``at``: the promised time of a call, RFC 3339 with an offset.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -53,6 +62,8 @@ class ActionBody(BaseModel):
     method: Literal["", "case_code", "callback", "questions"] = ""
     topics: list[Annotated[str, Field(max_length=64)]] = Field(default_factory=list, max_length=20)
     note: str = Field(default="", max_length=LONGEST_NOTE)
+    to: str = Field(default="", max_length=40)
+    at: str = Field(default="", max_length=40)
 
 
 class ActionDocument(BaseModel):
@@ -63,7 +74,24 @@ class ActionDocument(BaseModel):
     events: list[str]
 
 
-Action = Literal["take", "return", "verify", "confirm", "deny", "strike-out", "wrap-up"]
+Action = Literal[
+    "take",
+    "return",
+    "hand-over",
+    "escalate",
+    "reopen",
+    "verify",
+    "not-verified",
+    "call",
+    "call-answered",
+    "call-dropped",
+    "call-ended",
+    "promise",
+    "confirm",
+    "deny",
+    "strike-out",
+    "wrap-up",
+]
 
 
 def expected_version(if_match: str | None) -> int | None:

@@ -11,20 +11,23 @@ from outreach.cases.answers import awaiting_answer
 from outreach.cases.events import (
     AlertJoined,
     AlertRevised,
+    CaseReopened,
     CaseResolved,
     CustomerOfCaseErased,
     TaskCreated,
+    TaskEscalated,
+    TaskHandedOver,
     TaskReturned,
     TaskTaken,
 )
 from outreach.cases.state import CaseState
 from outreach.customers.service import Profile
 from outreach.desk.contact_view import ActionView, ContactView, actions, contacts
-from outreach.desk.evidence_view import AlertView, PaymentRow, alert_view, evidence_of, payments
+from outreach.desk.evidence_view import AlertView, End, PaymentRow, alert_view, evidence_of, payments
 from outreach.desk.guide import Advice, Step, advise, told, way
 from outreach.desk.masking import masked_email, masked_name, masked_phone
 from outreach.desk.timeline import HIDDEN, Line, timeline
-from outreach.desk.words import CHANNELS, LANGUAGES, METHODS, REASONS, RESOLUTIONS, local, said
+from outreach.desk.words import CHANNELS, LANGUAGES, METHODS, REASONS, RESOLUTIONS, local, said, zone
 
 MOST_ASKED = 4
 """As many payments as one can name in a question."""
@@ -49,12 +52,21 @@ class Who(msgspec.Struct, frozen=True, kw_only=True):
     consents: tuple[str, ...]
 
 
+class Believed(msgspec.Struct, frozen=True, kw_only=True):
+    """A payment that a suspect contradicts. ``struck_out``: an operator has heard that it was not the customer's."""
+
+    payment: End
+    struck_out: bool
+
+
 class CaseView(msgspec.Struct, frozen=True, kw_only=True):
     """The screen. ``masked``: the task is not in this operator's hand. ``open_payments``: nobody has said of them.
 
     ``must_answer``: the card is on hold, and the case cannot be wrapped up before somebody has said whose they were.
     ``told``: a message of ours, with the case code, may have come to the customer. ``erased_at``: when the customer was
-    erased, with everything personal in the case.
+    erased, with everything personal in the case. ``doubted``: how somebody on the phone failed to be the customer.
+    ``call``: ``ringing`` or ``talking``, while an operator is on the phone. ``promise_zone``: the zone in whose time a
+    call is promised.
     """
 
     case_id: str
@@ -82,6 +94,13 @@ class CaseView(msgspec.Struct, frozen=True, kw_only=True):
     open_payments: list[str]
     must_answer: bool
     told: bool
+    doubted: str
+    call: str
+    promised_at: datetime | None
+    promise_zone: str
+    escalated: bool
+    believed: list[Believed]
+    may_reopen: bool
     left_note: str
     resolved_at: datetime | None
     erased_at: datetime | None
@@ -149,6 +168,13 @@ def case_view(
         verified=", ".join(sorted({said(METHODS, method) for _, method in state.verified})),
         open_payments=list(dict.fromkeys(unanswered)),
         told=told(state),
+        doubted=", ".join(sorted({said(METHODS, method) for _, method in state.doubted})),
+        call="" if state.call is None else "talking" if state.call.answered else "ringing",
+        promised_at=next((one.at for one in state.owed if one.at is not None), None),
+        promise_zone=_promise_zone(profile, alerts),
+        escalated=state.task.escalated if state.task else False,
+        believed=_believed(alerts, state),
+        may_reopen=bool(state.resolution) and state.task is None and state.resolution not in {"joined", "erased"},
         left_note="" if masked else _left_note(recorded),
         must_answer=awaiting_answer(state),
         resolved_at=_last_of(recorded, CaseResolved) if state.resolution else None,
@@ -159,9 +185,30 @@ def case_view(
 
 def _left_note(recorded: Sequence[Recorded[Any]]) -> str:
     """What the last operator left for the next one."""
-    returned = (each.event for each in reversed(recorded) if isinstance(each.event, TaskReturned))
-    last = next(returned, None)
-    return f"{last.operator} put it back: {last.note}" if last and last.note else ""
+    for each in reversed(recorded):
+        match each.event:
+            case TaskReturned(operator=operator, note=note):
+                return f"{operator} put it back: {note}" if note else ""
+            case TaskHandedOver(operator=operator, note=note):
+                return f"{operator} handed it over: {note}" if note else ""
+            case TaskEscalated(operator=operator, note=note):
+                return f"{operator} wants a supervisor: {note}" if note else ""
+            case CaseReopened(operator=operator, note=note) if operator:
+                return f"{operator} reopened it: {note}" if note else ""
+    return ""
+
+
+def _believed(alerts: Sequence[AlertView], state: CaseState) -> list[Believed]:
+    """What the card's history was believed by, each payment once."""
+    ends = {alert.against.transaction_id: alert.against for alert in alerts if alert.against and not alert.withdrawn}
+    return [Believed(payment=end, struck_out=named in state.struck_out) for named, end in ends.items()]
+
+
+def _promise_zone(profile: Profile | None, alerts: Sequence[AlertView]) -> str:
+    """Where the customer was last believed to be, else where they live: by those clocks a call suits them."""
+    zones = [alert.against.zone for alert in alerts if alert.against and not alert.withdrawn]
+    zones.append(profile.home_zone if profile else "")
+    return next((name for name in zones if zone(name) is not None), "UTC")
 
 
 def _last_of(recorded: Sequence[Recorded[Any]], kind: type) -> datetime | None:

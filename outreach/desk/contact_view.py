@@ -10,7 +10,7 @@ from infra.history.event import Recorded
 from outreach.cases import events as e
 from outreach.desk.masking import masked_email, masked_phone
 from outreach.desk.timeline import HIDDEN, failure
-from outreach.desk.words import ACTIONS, CHANNELS, CONTACT_STATES, MEANINGS, PURPOSES, RESULTS, said
+from outreach.desk.words import ACTIONS, CALL_OUTCOMES, CHANNELS, CONTACT_STATES, MEANINGS, PURPOSES, RESULTS, said
 
 GOOD, BAD, OPEN = "good", "bad", "open"
 """Tones: arrived, went wrong, still under way."""
@@ -72,6 +72,12 @@ def contacts(recorded: Sequence[Recorded[Any]], *, masked: bool) -> list[Contact
                 inbound=True,
                 body=ERASED if each.erased else HIDDEN if masked else event.text,
             )
+        elif isinstance(event, e.CallStarted):
+            found[event.call_id] = ContactView(
+                at=each.occurred_at, channel="Call", purpose="Rang the number on file", state="ringing", tone=OPEN
+            )
+        elif isinstance(event, e.CallAnswered | e.CallDropped | e.CallEnded):
+            _follow_call(found.get(event.call_id), event)
         elif isinstance(event, e.CallReceived):
             found[event.call_id] = ContactView(
                 at=each.occurred_at,
@@ -88,6 +94,19 @@ def contacts(recorded: Sequence[Recorded[Any]], *, masked: bool) -> list[Contact
                 if each.erased and isinstance(event, e.ContactIntended):
                     contact.body, contact.heading = ERASED, ""
     return sorted(found.values(), key=lambda contact: contact.at, reverse=True)
+
+
+def _follow_call(contact: ContactView | None, event: e.CallAnswered | e.CallDropped | e.CallEnded) -> None:
+    if contact is None:
+        return
+    match event:
+        case e.CallAnswered():
+            contact.state, contact.tone = "talking", GOOD
+        case e.CallDropped():
+            contact.state, contact.tone = "cut off", BAD
+        case e.CallEnded(outcome=outcome):
+            contact.state = said(CALL_OUTCOMES, outcome)
+            contact.tone = GOOD if outcome == "talked" else BAD
 
 
 def _advance(contact: ContactView, event: object, at: datetime, *, masked: bool) -> None:

@@ -42,6 +42,10 @@ _BEFORE_TAKING = {
     "read_reply": "The reply is one that no rule could read. Read it, then ring the customer.",
     "customer_called": "The customer rang and was promised a call. Ring the number on file.",
     "card_action_failed": "The card system refused or did not answer. Settle it with the card desk.",
+    "call_promised": "The customer was promised a call at this time. Ring then, or as soon as they ring you.",
+    "promise_missed": "The customer waited for a call that did not come. Ring now, and say sorry.",
+    "call_dropped": "They were cut off. Ring the number on file before anything else.",
+    "reopened": "The case was over, and goes on. The last note says why.",
 }
 
 _BECAUSE = {
@@ -55,6 +59,10 @@ _BECAUSE = {
     "read_reply": "The customer wrote something that only a person can read. It stands under Contact.",
     "customer_called": "The customer rang and was promised a call.",
     "card_action_failed": "The card system refused or did not answer; see Card.",
+    "call_promised": "The customer was promised a call.",
+    "promise_missed": "The customer was promised a call, and nobody rang in time.",
+    "call_dropped": "The call was cut off. Nobody has to begin again: what was said is here.",
+    "reopened": "The case was over, and goes on.",
 }
 
 _QUESTIONS = {
@@ -68,6 +76,7 @@ _OVER = {
     "fraud": "It was not the customer.",
     "withdrawn": "The alert was taken back.",
     "unanswered": "Nobody has said whose the payments were.",
+    "joined": "The owner became known, and has another case open that goes on with it.",
     "erased": "The customer was erased before it was over.",
 }
 
@@ -117,6 +126,13 @@ def _in_hand(state: CaseState, reason: str, *, what: str, bank: str, count: int)
 
 
 def _make_sure(state: CaseState, bank: str) -> Advice:
+    if state.doubted:
+        return Advice(
+            step="verify",
+            title="Ring the number on file",
+            say="I cannot talk about the card on this line. I am going to call you back on the number that we have.",
+            hint="Whoever was on the phone could not show that they are the customer. Tell them nothing of the case.",
+        )
     if not told(state):
         return Advice(
             step="verify",
@@ -143,11 +159,13 @@ def _said_to_us(state: CaseState) -> bool:
 
 
 def _after_the_answer(state: CaseState) -> Advice:
-    if state.denied:
+    if state.denied or state.struck_out:
         one = len(state.denied) == 1
         waits = any(each.pending for each in state.actions.values())
         doing = f"I am declining the {'payment' if one else 'payments'} and blocking this card."
         done = f"The {'payment is' if one else 'payments are'} declined and this card is blocked."
+        if not state.denied:
+            doing, done = "I am blocking this card.", "This card is blocked."
         return Advice(
             step="wrap_up",
             title="Wrap up",

@@ -9,8 +9,9 @@ from fastapi.responses import RedirectResponse, StreamingResponse
 from infra.problems import Problem
 from outreach.cases.cases_view import by_code
 from outreach.cases.queue import QueueRow, waiting
-from outreach.desk.acting import Asked, act_as_seen, look
+from outreach.desk.acting import act_as_seen, look
 from outreach.desk.answers import SECURITY_HEADERS, PageRoute, page
+from outreach.desk.asked import LEAVING, Asked
 from outreach.desk.desk import Desk, SignedIn
 from outreach.desk.live import queue_digest
 from outreach.desk.past import look_back
@@ -123,6 +124,9 @@ def page_router(desk: Desk) -> APIRouter:  # noqa: C901 - routes share the desk 
         once: Annotated[str, Form(max_length=100)] = "",
         method: Annotated[str, Form(max_length=20)] = "",
         note: Annotated[str, Form(max_length=10_000)] = "",
+        to: Annotated[str, Form(max_length=40)] = "",
+        at: Annotated[str, Form(max_length=40)] = "",
+        zone: Annotated[str, Form(max_length=60)] = "",
         looked: Annotated[str, Form(max_length=500)] = "",
         chosen: Annotated[bool, Form()] = False,
         transactions: Annotated[list[str] | None, Form()] = None,
@@ -132,7 +136,7 @@ def page_router(desk: Desk) -> APIRouter:  # noqa: C901 - routes share the desk 
         desk.sessions.check_csrf(operator.session, csrf)
         if chosen and transactions is None:
             transactions = []
-        asked = Asked(transactions=transactions, method=method, topics=topics or [], note=note)
+        asked = Asked(transactions=transactions, method=method, topics=topics or [], note=note, to=to, at=at, zone=zone)
         cause = f"{case_id} {action} {once or desk.new_id()}"
         try:
             await act_as_seen(desk, operator, case_id, action, asked, seen=_version(version), cause=cause)
@@ -141,9 +145,8 @@ def page_router(desk: Desk) -> APIRouter:  # noqa: C901 - routes share the desk 
                 raise
             return await case_page(request, operator, case_id, looked=looked, problem=problem)
         follows = "hx-request" in request.headers
-        if action == "return":
-            headers = {"HX-Redirect": "/"} if follows else {"Location": "/"}
-            return Response(status_code=204 if follows else 303, headers={**SECURITY_HEADERS, **headers})
+        if action in LEAVING:
+            return _to_the_queue(follows=follows)
         if follows:
             return await case_page(request, operator, case_id, looked=looked)
         return RedirectResponse(f"/cases/{case_id}", status_code=303, headers=SECURITY_HEADERS)
@@ -157,6 +160,11 @@ def page_router(desk: Desk) -> APIRouter:  # noqa: C901 - routes share the desk 
         return StreamingResponse(desk.live.events(after), media_type="text/event-stream", headers=headers)
 
     return router
+
+
+def _to_the_queue(*, follows: bool) -> Response:
+    headers = {"HX-Redirect": "/"} if follows else {"Location": "/"}
+    return Response(status_code=204 if follows else 303, headers={**SECURITY_HEADERS, **headers})
 
 
 def _version(seen: str) -> int | None:

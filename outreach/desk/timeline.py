@@ -11,11 +11,13 @@ from outreach.cases import events as e
 from outreach.contact.codes import explain
 from outreach.desk.words import (
     ACTIONS,
+    CALL_OUTCOMES,
     CHANNELS,
     MEANINGS,
     METHODS,
     PURPOSES,
     REASONS,
+    REOPENED,
     RESOLUTIONS,
     RESULTS,
     RETURNS,
@@ -76,7 +78,11 @@ def _looked(event: e.DataViewed) -> str:
 
 _TELLERS: dict[type[Event], Callable[[Any, bool], Words]] = {
     e.CaseOpened: lambda v, _: ("alert", f"Case {v.case_code} opened", ""),
-    e.CaseReopened: lambda _v, _: ("alert", "Reopened: the blocked card was used", ""),
+    e.CaseReopened: lambda v, masked: (
+        "alert",
+        f"Reopened: {said(REOPENED, v.because)}",
+        _masked(v.note, masked=masked),
+    ),
     e.AlertJoined: _alert,
     e.AlertRevised: lambda v, _: ("alert", f"Alert revised: {v.severity}", str(v.evidence.get("words", ""))),
     e.AlertWithdrawn: lambda _v, _: ("alert", "Alert taken back by detection", ""),
@@ -92,6 +98,16 @@ _TELLERS: dict[type[Event], Callable[[Any, bool], Words]] = {
     e.TaskReturned: lambda v, masked: (
         "desk",
         f"{v.operator} {said(RETURNS, v.reason)}",
+        _masked(v.note, masked=masked),
+    ),
+    e.TaskHandedOver: lambda v, masked: (
+        "desk",
+        f"{v.operator} handed the task over to {v.to}",
+        _masked(v.note, masked=masked),
+    ),
+    e.TaskEscalated: lambda v, masked: (
+        "desk",
+        f"{v.operator} wants a supervisor to decide",
         _masked(v.note, masked=masked),
     ),
     e.TaskCompleted: lambda _v, _: ("desk", "Task done", ""),
@@ -121,6 +137,28 @@ _TELLERS: dict[type[Event], Callable[[Any, bool], Words]] = {
         _masked(v.text, masked=masked),
     ),
     e.CallReceived: lambda _v, _: ("customer", "The customer rang, and was promised a call", ""),
+    e.CallStarted: lambda v, _: ("contact", f"{v.operator} rang the number on file", ""),
+    e.CallAnswered: lambda _v, _: ("customer", "The call was answered", ""),
+    e.CallDropped: lambda _v, _: ("customer", "The call was cut off", ""),
+    e.CallEnded: lambda v, _: ("contact", f"The call: {said(CALL_OUTCOMES, v.outcome)}", ""),
+    e.CallBackAsked: lambda v, _: (
+        "customer",
+        "A call is owed: " + ("they were cut off" if v.source == "dropped" else "they rang"),
+        "",
+    ),
+    e.CallBackPromised: lambda v, _: (
+        "desk",
+        f"{v.operator} promised a call: {v.at:%a} {v.at.day} {v.at:%b %H:%M} UTC",
+        "",
+    ),
+    e.CallBackDue: lambda _v, _: ("desk", "The promised call is due soon", ""),
+    e.CallBackKept: lambda _v, _: ("desk", "The call that was owed was made", ""),
+    e.CallBackMissed: lambda _v, _: ("alert", "The promised call was missed", ""),
+    e.CallerNotVerified: lambda v, _: (
+        "alert",
+        f"{v.operator} could not verify the caller {said(METHODS, v.method)}",
+        "",
+    ),
     e.SilenceNoted: lambda _v, _: ("customer", "No answer so far", ""),
     e.CallerVerified: lambda v, _: ("desk", f"{v.operator} verified the caller {said(METHODS, v.method)}", ""),
     e.PaymentsConfirmed: lambda v, _: (

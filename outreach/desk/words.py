@@ -22,6 +22,10 @@ REASONS = {
     "read_reply": "Read the reply, then call",
     "customer_called": "Rang; promised a call back",
     "card_action_failed": "Card system refused, or did not answer",
+    "call_promised": "Promised a call",
+    "promise_missed": "Promised call missed; ring now",
+    "call_dropped": "Cut off; ring again",
+    "reopened": "Reopened; look at it again",
 }
 
 SEVERITIES = {"high": "High", "medium": "Medium", "low": "Low"}
@@ -94,9 +98,23 @@ RESOLUTIONS = {
     "withdrawn": "Alert taken back",
     "unanswered": "No answer",
     "erased": "Closed: the customer was erased",
+    "joined": "Goes on in the customer's open case",
 }
 
-RETURNS = {"released": "put it back", "hand_over": "went quiet; it is in the queue again"}
+REOPENED = {
+    "blocked_card_used": "the blocked card was used",
+    "alert": "the alert stands after all",
+    "denied": "the customer says that it was somebody else",
+    "operator": "an operator wants it to go on",
+}
+
+RETURNS = {
+    "released": "put it back",
+    "promised": "put it back until the promised call",
+    "hand_over": "went quiet; it is in the queue again",
+}
+
+CALL_OUTCOMES = {"talked": "over", "not_answered": "not answered"}
 
 REFUSALS = {
     "unanswered": (
@@ -112,6 +130,18 @@ REFUSALS = {
     "denied_before": (
         "It was said before that it was not the customer",
         "The card is blocked. A block cannot be taken back here: settle it with the card desk.",
+    ),
+    "not_verified": (
+        "Whoever was on the phone could not show that they are the customer",
+        "Nothing frees the card on their word. Ring the number on file, make sure who it is, then say it again.",
+    ),
+    "no_owner": ("Nobody knows whose card it is", "There is no number to ring. Find the owner with the card desk."),
+    "not_answered": ("Nobody has answered this call", "Say that they answered, or end the call."),
+    "nobody_else": ("That is you", "Name another operator, as they sign in."),
+    "resolved": ("The case is over", "Reopen it first, if it is to go on."),
+    "too_late": (
+        "The case is over for good",
+        "It ended too long ago, or the customer has another case open: look for that one.",
     ),
     "no_payments": ("No payment is chosen", "Tick the payments that the answer is about."),
 }

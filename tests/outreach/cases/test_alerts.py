@@ -266,10 +266,16 @@ def test_a_believed_payment_is_struck_out_once_by_whoever_holds_the_task() -> No
     story.when(c.TakeTask(operator="vanna"))
     with pytest.raises(Refused, match="unknown_payment"):
         story.when(c.StrikeOut(transactions=["paris-1"], operator="vanna"))
-    (struck,) = story.when(c.StrikeOut(transactions=["phnom-penh"], operator="vanna"))
-    assert struck == e.SightingsStruckOut(transactions=["phnom-penh"], operator="vanna")
+    assert names(story.when(c.StrikeOut(transactions=["phnom-penh"], operator="vanna"))) == [
+        "case.sightings-struck-out",
+        "card.action-requested block",
+        "card.action-requested reissue",
+    ]
     assert story.when(c.StrikeOut(transactions=["phnom-penh"], operator="vanna")) == []
     assert story.state.struck_out == ("phnom-penh",)
+    story.when(c.ConfirmPayments(transactions=["paris-1"], by="operator", operator="vanna"))
+    assert not story.state.resolution, "somebody else has paid with the card"
+    assert names(story.when(c.WrapUp(operator="vanna", topics=[])))[-1] == "case.resolved fraud"
 
 
 def test_withdrawn_after_the_end_it_is_recorded_and_nothing_follows() -> None:
