@@ -1,6 +1,8 @@
 """Hints between processes: quick where Redis is, harmless where it is not."""
 
 import asyncio
+from contextlib import aclosing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +10,9 @@ from redis.asyncio import Redis
 
 from infra.clock import utc_now
 from infra.history.store import History, StreamWrite
+from infra.history.subscription import Subscription
 from infra.history.wake import CHANNEL, Wake
+from infra.servers import EmbeddedServers
 from tests.infra.history.conftest import Make
 
 
@@ -62,3 +66,29 @@ async def test_who_ends_while_it_connects_to_redis_ends_at_once(redis_url: str, 
     await asyncio.sleep(after_s)  # into the middle of connecting, wherever that is
     async with asyncio.timeout(10):
         await wake.stop()
+
+
+async def test_a_reader_goes_on_while_redis_is_stopped_and_is_woken_again_when_it_is_back(
+    postgres_url: str, master_key: bytes, note: Make, session_home: Path
+) -> None:
+    with EmbeddedServers(session_home / "wake", which=frozenset({"redis"}), durable=False) as servers:
+        url = servers.addresses.redis_url
+        async with (
+            await History.open(postgres_url, master_key=master_key, clock=utc_now, redis_url=url) as writing,
+            await History.open(postgres_url, master_key=master_key, clock=utc_now, redis_url=url) as reading,
+            aclosing(Subscription(reading, "woken").batches()) as batches,
+            asyncio.timeout(60),
+        ):
+            await listening(url, 2)
+            await writing.append(StreamWrite("case-1", [note()]))
+            assert [read.position for read in await anext(batches)] == [1]
+            await asyncio.to_thread(servers.stop)
+            await writing.append(StreamWrite("case-1", [note()]))
+            assert [read.position for read in await anext(batches)] == [2]
+            await asyncio.to_thread(servers.start)
+            assert servers.addresses.redis_url == url
+            await listening(url, 2)
+            heard = reading.wake.heard()
+            await writing.append(StreamWrite("case-1", [note()]))
+            await reading.wake.wait(heard, timeout_s=30)
+            assert [read.position for read in await anext(batches)] == [3]
