@@ -35,7 +35,7 @@ FLUSH_ROWS: Final = 12_000
 """So do so many judged records, however few cards they are of: they are kept until they are flushed."""
 FLUSH_EVERY_S: Final = 0.25
 """So often everything that changed is flushed, however little it is."""
-_MUCH: Final = 2_500
+_MUCH: Final = 1_000
 """A batch of so many records says that more are waiting. While so, flushes by time are a second apart: a card
 that is seen again meanwhile is written once, and nobody waits for the position of a worker that is behind."""
 _BEHIND_EVERY: Final = 4
@@ -178,13 +178,14 @@ class Custody:
                 partition = self._held.get(number)
                 if partition is None or not await self._informed(partition, rows.offsets[0]):
                     continue
+                self._outbox.recall.keep(number, rows.offsets, rows.values, rows.blocks)  # alerts ask for them
                 for part, was_said in rows.parts(self.said.get(number, 0)):
                     outcomes = await partition.judge(part)
                     _count(partition, len(part.offsets), outcomes, was_said=was_said)
                     failpoint.reached("judged")
-                    if not was_said:
+                    if outcomes and not was_said:
                         await self._outbox.put(partition, outcomes)
-                self._outbox.recall.keep(number, rows.offsets, rows.values, rows.blocks)
+                        await asyncio.sleep(0)  # what was found leaves before the rest is judged
                 if partition.dirty >= FLUSH_CARDS or partition.pending >= FLUSH_ROWS:
                     await self._begin_flush(partition)
             DETECTION_BATCH_SECONDS.observe(time.perf_counter() - began)

@@ -1,7 +1,9 @@
 """What detection has to say, in order, until the broker has acknowledged it.
 
 Alerts and refusals leave in the order in which they were judged: the later word on a suspect stands, so a retry must
-never overtake. Judging goes on meanwhile; only the position waits (`acknowledged`).
+never overtake. Several batches of them are under way at once, which an idempotent producer keeps in order; when one
+fails, nothing more is said until everything from it on has been said again, in order. Judging goes on meanwhile; only
+the position waits (`acknowledged`).
 
 What was found in a partition that has been given up is not said: its next holder finds and says it, and an old word
 after a newer one would stand. A worker that stood still looks before it speaks (`PartitionState.is_ours`). What the
@@ -14,7 +16,8 @@ import logging
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from itertools import islice
+from typing import Final, NamedTuple
 
 from infra.clock import Clock
 from infra.metrics import ALERTS, RULESET_ALERTS
@@ -29,15 +32,27 @@ from streams.detection.recall import Recall
 from streams.detection.rows import Found, Outcome, SetAside
 from streams.errors import BrokerAway, StreamsError
 from streams.feed.refused import Origin, refusal_message
-from streams.producer import Outgoing, Producer
+from streams.producer import Outgoing, Producer, Sent, answers
 from streams.topics import FRAUD_ALERTS, TRANSACTIONS, TRANSACTIONS_REFUSED, ensure_topics
 
 logger = logging.getLogger(__name__)
 
 _AT_ONCE: Final = 200
+_AHEAD: Final = 8
+"""So many times may be posted before the broker has answered the first: one slow answer holds up nobody behind it."""
+_FEW_BLOCKS: Final = 40
+"""So many are unpacked at once, which takes some milliseconds; a thread would wait longer for its turn at each."""
 _AGAIN_S: Final = 0.25
 ROOM: Final = 2_000
 """Outcomes that may wait; beyond that, judging waits for them."""
+
+
+class _Posted(NamedTuple):
+    """Messages under way, what the broker will have said to each, and of how many outcomes they are."""
+
+    outcomes: int
+    messages: list[tuple[Partition, Outgoing]]
+    posted: list["asyncio.Future[Sent]"]
 
 
 class Outbox:
@@ -54,6 +69,9 @@ class Outbox:
         self._settings = settings
         self._clock = clock
         self._waiting: deque[tuple[Partition, Outcome]] = deque()
+        self._begun = 0
+        self._posted: list[_Posted] = []
+        self._speaking = asyncio.Lock()
         self._put = 0
         self._sent = 0
         self._changed = asyncio.Condition()
@@ -85,36 +103,66 @@ class Outbox:
 
     async def run(self) -> None:
         """Sends for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._say())
+            tasks.create_task(self._hear())
+
+    async def _say(self) -> None:
+        """Posts what waits, some at a time, ahead of the broker's answers."""
         while True:
             async with self._changed:
-                await self._changed.wait_for(lambda: bool(self._waiting))
-            batch = [self._waiting[at] for at in range(min(_AT_ONCE, len(self._waiting)))]
+                await self._changed.wait_for(lambda: self._begun < len(self._waiting) and len(self._posted) < _AHEAD)
+            batch = list(islice(self._waiting, self._begun, self._begun + _AT_ONCE))
             raw = await self._look_up(batch)
             failpoint.reached("before-alerts")
-            await self._send([(partition, self._message(partition, outcome, raw)) for partition, outcome in batch])
-            failpoint.reached("after-alerts")
-            async with self._changed:
-                for _ in batch:
-                    self._waiting.popleft()
-                self._sent += len(batch)
+            messages = [(partition, self._message(partition, outcome, raw)) for partition, outcome in batch]
+            async with self._speaking, self._changed:
+                self._begun += len(batch)
+                self._posted.append(await self._post(len(batch), messages))
                 self._changed.notify_all()
 
-    async def _send(self, messages: list[tuple[Partition, Outgoing]]) -> None:
+    async def _hear(self) -> None:
+        """Takes the broker's answers, in the order in which was posted."""
+        while True:
+            async with self._changed:
+                await self._changed.wait_for(lambda: bool(self._posted))
+            done = self._posted[:1]
+            if any(isinstance(answer, StreamsError) for answer in await answers(done[0].posted)):
+                async with self._speaking:  # nothing new is said until all that is under way is
+                    done = list(self._posted)
+                    await self._say_again(done)
+            failpoint.reached("after-alerts")
+            async with self._changed:
+                del self._posted[: len(done)]
+                for _ in range(sum(each.outcomes for each in done)):
+                    self._waiting.popleft()
+                    self._begun -= 1
+                    self._sent += 1
+                self._changed.notify_all()
+
+    async def _post(self, outcomes: int, messages: list[tuple[Partition, Outgoing]]) -> "_Posted":
+        messages = await self._still_ours(messages)
+        return _Posted(outcomes, messages, await self._producer.post([message for _partition, message in messages]))
+
+    async def _say_again(self, under_way: Sequence["_Posted"]) -> None:
+        """Sends everything from the first that the broker did not take on, until it has taken it in this order.
+
+        What was taken behind the gap is sent again, so that the later word is the later one again.
+        """
+        messages = [message for each in under_way for message in each.messages]
+        told = [answer for each in under_way for answer in await answers(each.posted)]
         said = False
-        while messages := await self._still_ours(messages):
-            answers = await self._producer.send_all([message for _partition, message in messages])
-            failed = next((at for at, answer in enumerate(answers) if isinstance(answer, StreamsError)), None)
-            if failed is None:
-                return
+        while (
+            failed := next((at for at, each in enumerate(told) if isinstance(each, StreamsError)), None)
+        ) is not None:
             if not said:
-                logger.warning(
-                    "the broker took %d of %d alerts, more to come: %s", failed, len(messages), answers[failed]
-                )
+                logger.warning("the broker took %d of %d alerts, more to come: %s", failed, len(messages), told[failed])
                 said = True
-            messages = messages[failed:]  # what was taken behind the gap is sent again, so that the order ends right
             await asyncio.sleep(_AGAIN_S)
             with contextlib.suppress(BrokerAway):
                 await asyncio.to_thread(ensure_topics, self._settings.kafka_servers or "", self._settings)
+            posted = await self._post(0, messages[failed:])
+            messages, told = posted.messages, await answers(posted.posted)
 
     async def _still_ours(self, messages: list[tuple[Partition, Outgoing]]) -> list[tuple[Partition, Outgoing]]:
         for partition in {id(partition): partition for partition, _message in messages}.values():
@@ -172,9 +220,12 @@ class Outbox:
     async def _records(self, number: int, offsets: Collection[int]) -> dict[int, bytes]:
         """One partition's records, in one pass."""
         found, packed = self.recall.find(number, offsets)
-        if packed:
-            for some in await asyncio.to_thread(lambda: [one.records(wanted) for one, wanted in packed]):
-                found.update(some)
+        if len(packed) <= _FEW_BLOCKS:
+            unpacked = [one.records(wanted) for one, wanted in packed]
+        else:
+            unpacked = await asyncio.to_thread(lambda: [one.records(wanted) for one, wanted in packed])
+        for some in unpacked:
+            found.update(some)
         missing = [offset for offset in offsets if offset not in found]
         if missing:
             found.update(await self._reader(number).read(missing))

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import sys
 from typing import Any, Final
 
 from faust.types import StreamT
@@ -23,6 +24,9 @@ from streams.runner import run as run_app
 logger = logging.getLogger(__name__)
 
 _LOOK_EVERY_S: Final = 1.0
+_TURN_S: Final = 0.001
+"""So long a thread may keep the interpreter from others: the intake and the broker's driver, which wait for judging,
+and an alert for them, several times over. Python's own 5 ms are that many each time."""
 
 
 class Detection(Service):
@@ -110,5 +114,6 @@ def run(settings: Settings) -> None:
     app = detection_app(settings)
     world()  # half a second to read, which no payment shall wait for
     keep_heap()
+    sys.setswitchinterval(_TURN_S)
     with contextlib.suppress(KeyboardInterrupt):
         run_app(app)
