@@ -5,10 +5,12 @@ another database) nobody reads it. Memory does not grow with the history.
 """
 
 import asyncio
+import importlib
 import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Final, TypeVar
 
 import msgspec
@@ -18,7 +20,6 @@ from infra.history.canonical import COLUMNS, FIRST_PREVIOUS_HASH, StoredEvent
 from infra.history.chain import PROBLEMS_AT_MOST, Chain, Kind, Problem, Segment, row_of
 from infra.history.errors import HistoryError, Unavailable
 from infra.history.exported import BATCH, Heading, NdjsonWriter, UnreadableExport, read_ndjson
-from infra.history.parquet import read_parquet, write_parquet
 from infra.history.seals import Seals
 from infra.history.store import Head, History
 from infra.history.verify import Progress, Verification
@@ -135,7 +136,7 @@ def _export(url: str, path: Path, told: _Told, first: int, last: int | None) -> 
             chain = Chain(_before(heading))
             events = _walked(_stored(conn, heading), chain, told, heading)
             if path.suffix == PARQUET:
-                write_parquet(part, heading, events)
+                _parquet().write_parquet(part, heading, events)
             else:
                 with part.open("wb") as file:
                     writer = NdjsonWriter(file, heading)
@@ -265,7 +266,7 @@ def read(path: Path) -> tuple[Heading, Iterator[list[StoredEvent | str]]]:
         OSError: the file cannot be read.
     """
     _check_suffix(path)
-    heading, batches = read_parquet(path) if path.suffix == PARQUET else read_ndjson(path)
+    heading, batches = _parquet().read_parquet(path) if path.suffix == PARQUET else read_ndjson(path)
     try:
         if len(bytes.fromhex(heading.hash)) == len(bytes.fromhex(heading.previous_hash)) == len(FIRST_PREVIOUS_HASH):
             return heading, batches
@@ -281,6 +282,11 @@ def _before(heading: Heading) -> tuple[int, bytes, int] | None:
 def _result(chain: Chain, heading: Heading, more: list[Problem] | None = None) -> Verification:
     found = sorted([*chain.problems, *(more or [])], key=lambda problem: problem.position)[:PROBLEMS_AT_MOST]
     return Verification(chain.events, Head(heading.last, bytes.fromhex(heading.hash)), tuple(found))
+
+
+def _parquet() -> ModuleType:
+    """Polars takes long to load, and whoever verifies a database needs none of it."""
+    return importlib.import_module("infra.history.parquet")
 
 
 def _check_suffix(path: Path) -> None:
