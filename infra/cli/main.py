@@ -50,6 +50,8 @@ COMMANDS = (  # help fits beside the names on a terminal of 80 columns
     CommandLine("customer", "infra.cli.case:customer", "What the history holds of a customer, as a person reads it."),
     CommandLine("erase", "infra.cli.erase:erase", "Destroys a customer's key: what is personal is gone for good."),
     CommandLine("keys", "infra.cli.master_keys:app", "The master key: what it wraps, and replacing it."),
+    CommandLine("customers", "infra.cli.customers:app", "Who owns which card, from a file: import."),
+    CommandLine("due", "infra.cli.due:app", "What the cases wait for, and what happens then: list."),
     CommandLine("history", "infra.cli.history:app", "The event store: verify, seals, export, diff, rebuild."),
     CommandLine("operators", "infra.cli.operators:app", "Accounts at the desk: add one, or send a sign-in link."),
     CommandLine("doctor", "infra.cli.doctor:doctor", "What is reachable, and what is misconfigured."),

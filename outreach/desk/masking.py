@@ -4,7 +4,7 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from infra.history.event import PERSONAL, Event, Recorded
+from infra.history.event import PERSONAL, Event, Recorded, UnknownEvent
 from outreach.desk.timeline import HIDDEN
 
 EVIDENCE = "evidence"
@@ -35,16 +35,19 @@ def personal_fields(event: type[Event]) -> frozenset[str]:
 def event_document(recorded: Recorded[Any], *, masked: bool) -> dict[str, Any]:
     """A recorded event as the API shows it; personal fields are replaced while masked, the evidence is not."""
     event = recorded.event
-    data = msgspec.to_builtins(event)
+    if isinstance(event, UnknownEvent):  # carried: what is personal in it is still sealed
+        name, version, data = event.type_name, event.type_version, dict(event.payload)
+    else:
+        name, version, data = type(event).wire_name, type(event).schema_version, msgspec.to_builtins(event)
     if masked:
         hidden = personal_fields(type(event)) - {EVIDENCE}
-        data = {name: HIDDEN if name in hidden and value else value for name, value in data.items()}
+        data = {field: HIDDEN if field in hidden and value else value for field, value in data.items()}
     return {
         "position": recorded.position,
         "version": recorded.version,
         "event_id": str(recorded.event_id),
-        "type": type(event).wire_name,
-        "schema_version": type(event).schema_version,
+        "type": name,
+        "schema_version": version,
         "occurred_at": recorded.occurred_at.isoformat(),
         "recorded_at": recorded.recorded_at.isoformat(),
         "actor": recorded.actor,
