@@ -2,9 +2,10 @@
 
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import is_dataclass
 from functools import cache
 from types import ModuleType, NoneType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, NewType, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -87,19 +88,36 @@ def _metadata(hint: Any) -> tuple[Any, ...]:
     return tuple(getattr(hint, "__metadata__", ()))
 
 
-def _marks(hint: Any) -> Iterator[Any]:
-    """Every annotation anywhere in the hint."""
+def _marks(hint: Any, within: frozenset[type] = frozenset()) -> Iterator[Any]:
+    """Every annotation anywhere in the hint, in the fields of nested structs too."""
     yield from _metadata(hint)
-    for part in get_args(hint):
-        yield from _marks(part)
+    for part, inside in _parts(hint, within):
+        yield from _marks(part, inside)
 
 
-def _has_bare_text(hint: Any) -> bool:
+def _has_bare_text(hint: Any, within: frozenset[type] = frozenset()) -> bool:
     if PERSONAL in _metadata(hint) or PLAIN in _metadata(hint):
         return False
-    if hint in (str, bytes, Any, object):
+    if hint in _MAY_HOLD_TEXT:
         return True
-    return any(_has_bare_text(part) for part in get_args(hint) if part is not ...)
+    return any(_has_bare_text(part, inside) for part, inside in _parts(hint, within))
+
+
+_MAY_HOLD_TEXT = (str, bytes, bytearray, Any, object, dict, list, tuple, set, frozenset, Mapping)
+"""Types that are text, or that hold anything because nobody says what they hold."""
+
+
+def _parts(hint: Any, within: frozenset[type]) -> Iterator[tuple[Any, frozenset[type]]]:
+    """What a hint consists of: its arguments, the fields of a struct or dataclass, what a new type stands for."""
+    for part in get_args(hint):
+        if part is not ... and not isinstance(part, str):  # a literal's texts are the program's own
+            yield part, within
+    if isinstance(hint, NewType):
+        yield hint.__supertype__, within
+    if isinstance(hint, type) and hint not in within and (issubclass(hint, msgspec.Struct) or is_dataclass(hint)):
+        for part in get_type_hints(hint, include_extras=True).values():
+            if get_origin(part) is not ClassVar:
+                yield part, within | {hint}
 
 
 def _empty(hint: Any) -> Any:

@@ -14,6 +14,7 @@ from infra.history.errors import SubjectMissing, Unreadable
 from infra.history.event import Event, NewEvent, Recorded, UnknownEvent
 from infra.history.keys import CustomerKey
 from infra.history.registry import find, personal_fields
+from infra.history.upcasting import lifted, personal_before, version_today
 
 _FIELDS = msgspec.json.Decoder(dict[str, Any])
 """Made once: to understand the type anew costs ten times what the decoding does."""
@@ -56,17 +57,21 @@ def sealed(new: NewEvent, halves: Split, keys: Mapping[str, CustomerKey]) -> tup
 
 
 def opened(stored: StoredEvent, keys: Mapping[UUID, bytes | None]) -> Recorded[Event]:
-    """The event as it was recorded; without its personal data where the key is destroyed.
+    """The event as it was recorded, lifted to its newest version; without its personal data where the key is destroyed.
+
+    One whose type or version this code does not know is carried as it is, what is personal in it still sealed.
 
     Raises:
         Unreadable: the key is there, and the row does not open or does not fit its class.
     """
-    cls = find(stored.type, stored.schema_version)
+    version = version_today(stored.type, stored.schema_version)
+    cls = find(stored.type, version)
     key = keys.get(stored.key_id) if stored.key_id is not None else None
     erased = stored.personal is not None and key is None
     try:
         event: Event
-        if cls is not None and stored.personal is None and not personal_fields(cls):
+        old = version != stored.schema_version
+        if cls is not None and stored.personal is None and not old and not personal_fields(cls):
             event = _decoder(cls).decode(stored.payload)  # twice as quick as by way of a mapping
             return _recorded(stored, event, erased=False)
         fields = _FIELDS.decode(stored.payload)
@@ -74,10 +79,10 @@ def opened(stored: StoredEvent, keys: Mapping[UUID, bytes | None]) -> Recorded[E
             # Which of its fields are personal is not known here: they stay sealed.
             event = UnknownEvent(type_name=stored.type, type_version=stored.schema_version, payload=fields)
         else:
-            fields |= personal_fields(cls)
+            fields |= personal_before(stored.type, stored.schema_version) if old else personal_fields(cls)
             if stored.personal is not None and key is not None:
                 fields |= _FIELDS.decode(unseal(key, stored.personal, stored.event_id.bytes))
-            event = msgspec.convert(fields, cls)
+            event = msgspec.convert(lifted(stored.type, stored.schema_version, fields), cls)
     except (msgspec.MsgspecError, Unreadable) as error:
         raise Unreadable(
             f"position {stored.position} ({stored.type} version {stored.schema_version}) cannot be read: {error}"
