@@ -71,7 +71,8 @@ class Rival:
         there = self._recorder.max_notification_id() or 0
         while there < events:
             batch: list[StoredEvent] = []
-            for _ in range(min(2_000, events - there) // STREAM_LENGTH + 1):
+            # More at once do not fit into the socket's buffer, and its pipeline then waits for ever.
+            for _ in range(min(200, events - there) // STREAM_LENGTH + 1):
                 stream = uuid4()
                 batch += [StoredEvent(stream, n + 1, TOPIC, state(fields)) for n in range(STREAM_LENGTH)]
             self._recorder.insert_events(batch)
