@@ -164,7 +164,8 @@ class Cases:
                 return None
             index = await read_index(self._history, index_stream(customer_id, card_id))
             case_id = unowned.open_case
-            meta = {"actor": _CASEWORK, "cause": cause}
+            # One message may bring the owner of several cards, each with a case.
+            meta = {"actor": _CASEWORK, "cause": f"{cause}:{card_id}"}
             if index.open_case:
                 try:
                     await self._join(case_id, unowned, index, **meta)

@@ -1,5 +1,6 @@
 """A case that is over goes on, or another one does: never an alert that stands where nobody looks."""
 
+import random
 import secrets
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
@@ -14,6 +15,7 @@ from outreach.cases.errors import Refused
 from outreach.cases.service import Cases
 from outreach.customers.service import CardRef, CustomerMessage, Customers
 from tests.outreach.cases.given import Story, alert, names, received
+from tests.outreach.cases.racing import race
 
 KEY = secrets.token_bytes(32)
 CARD = "card-sokha-visa"
@@ -203,3 +205,7 @@ async def test_a_word_of_the_customers_may_raise_an_alert_again(cases: Cases) ->
     word = alert(arrived_at=None, raised_at=alert().raised_at + timedelta(minutes=9))
     assert await cases.receive_alert(word) == case_id
     assert (await cases.load(case_id))[0].standing
+
+
+async def test_workers_that_race_for_a_few_customers_open_one_case_for_each(history: History) -> None:
+    await race(history, KEY, seed=random.randrange(10**9), customers=10, alerts=50, workers=8)
