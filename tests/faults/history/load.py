@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -65,7 +66,7 @@ class Load:
             if number % 3:
                 writes.append(StreamWrite(f"customer-{self._random.randrange(5)}", [shared]))
             within = self._done(writer, number) if number % 4 == 0 else None
-            appended = await self._until_answered(lambda w=tuple(writes), i=within: history.append(*w, within=i))
+            appended = await self._until_answered(partial(history.append, *writes, within=within))
             version += len(own)
             assert appended.versions[f"case-{writer}"] == version, (
                 "an event of its own stream was lost, or is there twice"
