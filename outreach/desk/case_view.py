@@ -122,10 +122,12 @@ def case_view(
     now: datetime,
     bank: str,
     unmasked: bool | None = None,
+    erased_at: datetime | None = None,
 ) -> CaseView:
     """Everything on the screen of this operator at this moment.
 
-    ``unmasked``: given for a case as it was once: who holds the task now decides it, and nobody acts.
+    ``unmasked``: given for a case as it was once: who holds the task now decides it, and nobody acts. ``erased_at``:
+    likewise: whoever was erased since is erased in what was known before, too.
     """
     masked = not (holds(state, operator) if unmasked is None else unmasked)
     evidence = evidence_of(recorded)
@@ -141,7 +143,7 @@ def case_view(
         a.suspect for a in state.standing if a.suspect not in state.confirmed and a.suspect not in state.denied
     ]
     asked = _asked(alerts)
-    erased_at = _last_of(recorded, CustomerOfCaseErased)
+    erased_at = erased_at or when_erased(recorded)
     advice = advise(state, operator, what=_what(asked), bank=bank, count=max(1, len(asked)))
     return CaseView(
         case_id=state.case_id,
@@ -181,6 +183,11 @@ def case_view(
         erased_at=erased_at,
         language=profile.language if profile else "",
     )
+
+
+def when_erased(recorded: Sequence[Recorded[Any]]) -> datetime | None:
+    """When the customer of the case was erased; None where that is not so."""
+    return _last_of(recorded, CustomerOfCaseErased)
 
 
 def _left_note(recorded: Sequence[Recorded[Any]]) -> str:

@@ -14,7 +14,7 @@ from outreach.cases.commands import ViewData
 from outreach.cases.errors import Busy
 from outreach.cases.service import loaded
 from outreach.desk.acting import history_away
-from outreach.desk.case_view import CaseView, case_view, holds
+from outreach.desk.case_view import CaseView, case_view, holds, when_erased
 from outreach.desk.desk import Desk, SignedIn
 
 
@@ -70,6 +70,7 @@ async def look_back(desk: Desk, operator: SignedIn, case_id: str, given: str) ->
         now=found.at,
         bank=desk.settings.bank_name,
         unmasked=holds(state, operator.name),
+        erased_at=when_erased(every),
     )
     return view, _place(found, known, every)
 

@@ -28,7 +28,7 @@ def written(settings: Settings, card: str, version: int) -> list[CardContext]:
     """The card's messages, once one of at least this version is there."""
 
     def read(found: list[bytes]) -> list[CardContext]:
-        return [one for one in map(CardContext.model_validate_json, found) if one.card_id == card]
+        return [one for one in map(CardContext.model_validate_json, filter(None, found)) if one.card_id == card]
 
     return read(messages(settings, "card-context", enough=lambda got: any(m.version >= version for m in read(got))))
 
@@ -82,6 +82,24 @@ async def test_a_denied_payment_says_nothing_and_a_confirmation_taken_back_is_to
         told = written(settings, card, await position(history, "case.payments-denied"))
     assert told[-1].confirmed == ()
     assert denied < told[-1].version
+
+
+async def test_what_an_erased_customer_said_is_taken_back_and_leaves_the_compacted_topic(
+    settings: Settings, history: History, card: str, tmp_path: Path
+) -> None:
+    cases, case_id = await a_case(settings, history, card)
+    await say(cases, case_id, c.TakeTask(operator="dara"))
+    sure = c.ConfirmPayments(transactions=["paris-1"], by="operator", operator="dara")
+    await say(cases, case_id, sure)
+    confirmed = await position(history, "case.payments-confirmed")
+    with RoleProcess("casework", settings, tmp_path / "log"):
+        assert written(settings, card, confirmed)[-1].confirmed == ("paris-1",)
+        await say(cases, case_id, c.EraseCustomer(closing=True))
+        erased = await position(history, "case.customer-erased")
+        last = written(settings, card, erased)[-1]
+        assert (last.version, last.confirmed, last.quiet) == (erased, (), ())
+        # The card's key, and no value: compaction removes it.
+        messages(settings, "card-context", enough=lambda got: b"" in got)
 
 
 async def test_the_writer_handles_nothing_before_it_runs(settings: Settings, history: History, card: str) -> None:
