@@ -102,10 +102,10 @@ class Sealer:
         async with self._history.transaction() as conn:
             cursor = await conn.execute("SELECT position, hash, recorded_at FROM history.head")
             ((position, head_hash, recorded_at),) = await cursor.fetchall()
-        if newest and newest[0].position == position and last == stands:
+        await self._follow(last, position)
+        if newest and newest[0].position == position:
             await self._write_missing()
             return None
-        await self._follow(last, position)
         sealed = sign(
             self._key,
             number=(last.number if last else 0) + 1,

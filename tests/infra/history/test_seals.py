@@ -228,9 +228,10 @@ async def test_what_was_rewritten_is_not_sealed(
     await sealer.seal()
     await tampering.execute("UPDATE history.events SET actor = 'nobody' WHERE position = 2")
     await tampering.execute(CHAINED_AGAIN)
-    await write(history, note)
-    with pytest.raises(BrokenChain):
-        await sealer.seal()
+    for _ in range(2):  # at once, and when more has come
+        with pytest.raises(BrokenChain):
+            await sealer.seal()
+        await write(history, note)
 
 
 async def test_seals_that_were_taken_out_of_the_history_are_missed(
