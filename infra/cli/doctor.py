@@ -74,6 +74,8 @@ def examine(read: Settings, clock: Clock) -> Iterator[Checked]:
     settings = with_keys(with_addresses(read, serving) if serving else read, generate=False)
     yield _home(settings, serving)
     yield from _server("postgres", settings.postgres_url, lambda url: _postgres(url, clock))
+    if settings.keys_postgres_url:
+        yield from _server("postgres (keys)", settings.keys_postgres_url, lambda url: _postgres(url, clock))
     yield from _server("redis", settings.redis_url, _redis)
     yield from _server("kafka", settings.kafka_servers, _kafka)
     yield _web(settings)

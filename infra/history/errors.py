@@ -68,6 +68,10 @@ class WrongMasterKey(HistoryError):
     """The master key is not the one that wraps this history's customer keys."""
 
 
+class KeysElsewhere(HistoryError):
+    """The customers' keys are not where the settings say: everything would read as erased. Nothing was changed."""
+
+
 class Unreadable(HistoryError):
     """A stored event does not decrypt or decode though its key is there: damage, to be looked at with ``verify``."""
 

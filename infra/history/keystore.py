@@ -17,7 +17,7 @@ from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
 from infra.history.box import KEY_BYTES
-from infra.history.errors import SchemaTooNew, SchemaTooOld
+from infra.history.errors import KeysElsewhere, SchemaTooNew, SchemaTooOld
 from infra.history.masters import MasterKeys
 
 TABLES_VERSION = 1
@@ -70,7 +70,9 @@ class KeyStore:
 
         Raises:
             SchemaTooNew, SchemaTooOld: another version of Ringback has been here; nothing is changed.
+            KeysElsewhere: the history has events, and its keys are in another database than this one.
         """
+        await self._check_place(conn)
         async with self.at(conn) as place, place.transaction():
             await place.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
             cursor = await place.execute(
@@ -78,6 +80,7 @@ class KeyStore:
             )
             made, versioned = await cursor.fetchone() or (False, False)
             if not made:
+                await _check_empty(conn)
                 await place.execute(files("infra.history").joinpath("keys.sql").read_bytes())
                 return
             found = 0
@@ -92,6 +95,18 @@ class KeyStore:
                     "the keys' tables were made by a Ringback before its first release, and there is no migration."
                     " Nothing was changed. Begin with an empty database"
                 )
+
+    async def _check_place(self, conn: Connection) -> None:
+        """Looks whether keys lie beside the events though the settings name another database for them."""
+        if self._own is None:
+            return
+        cursor = await conn.execute("SELECT to_regclass('keys.customer_keys') IS NOT NULL")
+        row = await cursor.fetchone()
+        if row and row[0]:
+            raise KeysElsewhere(
+                "RINGBACK_KEYS_POSTGRES_URL is set, and the customers' keys lie in the history's database. Move them"
+                " while nothing runs (pg_dump --schema=keys, psql), drop the schema there, then start again; or unset it"
+            )
 
     async def current_master(self, conn: Connection) -> str | None:
         """The name of the master key that wraps what is made now; None before the first key is made."""
@@ -184,6 +199,17 @@ class KeyStore:
             )
             rows = dict(await cursor.fetchall())
         return KeyCounts({name: count for name, count in rows.items() if name is not None}, rows.get(None, 0))
+
+
+async def _check_empty(conn: Connection) -> None:
+    cursor = await conn.execute("SELECT position > 0 FROM history.head")
+    row = await cursor.fetchone()
+    if row and row[0]:
+        raise KeysElsewhere(
+            "the history has events, and there are no tables for the customers' keys where RINGBACK_KEYS_POSTGRES_URL"
+            " (or, where it is unset, RINGBACK_POSTGRES_URL) leads: set it right, or restore them from their backup. Only"
+            " where every key is lost for good, begin without (infra/history/keys.sql): what is personal reads as erased"
+        )
 
 
 async def _living(place: Connection, subject: str) -> WrappedKey | None:

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from infra.clock import utc_now
-from infra.history.errors import HistoryError, SchemaTooOld, WrongMasterKey
+from infra.history.errors import HistoryError, KeysElsewhere, SchemaTooOld, WrongMasterKey
 from infra.history.event import Recorded
 from infra.history.masters import MasterKeys, master_id
 from infra.history.rotation import rotate
@@ -223,6 +223,19 @@ async def test_a_backup_of_the_events_does_not_bring_an_erased_customer_back(
     finally:
         with psycopg.connect(servers.postgres_url, autocommit=True) as connection:
             connection.execute(f'DROP DATABASE "{backup}" WITH (FORCE)'.encode())
+
+
+async def test_keys_that_lie_elsewhere_than_the_settings_say_are_missed_before_anything_is_written(
+    history: History, note: Make, postgres_url: str, keys_url: str, master_key: bytes
+) -> None:
+    await history.append(StreamWrite("case-1", [note()]))
+    with pytest.raises(KeysElsewhere, match="pg_dump"):
+        await History.open(postgres_url, master_key=master_key, clock=utc_now, keys_postgres_url=keys_url)
+    async with await psycopg.AsyncConnection.connect(postgres_url, autocommit=True) as conn:
+        await conn.execute("DROP SCHEMA keys CASCADE")
+    for url in (keys_url, None):
+        with pytest.raises(KeysElsewhere, match="restore"):
+            await History.open(postgres_url, master_key=master_key, clock=utc_now, keys_postgres_url=url)
 
 
 async def test_keys_of_a_version_before_the_first_release_are_refused(
