@@ -141,6 +141,33 @@ async def test_an_answered_command_is_not_sent_again(
     assert found[0].transactions == ("paris-1",)
 
 
+async def test_a_worker_that_dies_between_the_topic_and_the_history_asks_for_nothing_new(
+    settings: Settings, history: History, card: str, tmp_path: Path
+) -> None:
+    cases, case_id = await a_case(settings, history, card)
+    await cases.handle(case_id, c.TakeTask(operator="dara"), actor="operator:dara", cause="take")
+    deny = c.DenyPayments(transactions=["paris-1"], by="operator", operator="dara")
+    await cases.handle(case_id, deny, actor="operator:dara", cause="deny")
+    patient = settings.model_copy(update={"card_answer_due_after": settings.silence_after * 600})
+    for number in range(1, 3):  # killed as soon as something is in the topic, recorded or not
+        with RoleProcess("cards", patient, tmp_path / "log") as role:
+            messages(settings, "card-commands", enough=lambda got, n=number: len(commands_for(got, card)) >= n)  # type: ignore[misc]
+            role.kill()
+    with RoleProcess("cards", patient, tmp_path / "log") as role:
+
+        async def sent() -> list[Recorded[Event]] | None:
+            found = await history.read(after=0, types=["card.action-sent"])
+            return found if len(found) >= 4 else None
+
+        recorded = await role.until(sent)
+    found = commands_for(
+        messages(settings, "card-commands", enough=lambda got: len(commands_for(got, card)) >= 4), card
+    )
+    assert len(recorded) == 4
+    ids = {(one.action, one.command_id) for one in found}
+    assert sorted(action for action, _ in ids) == ["block", "decline", "hold", "reissue"]
+
+
 async def test_the_relay_sends_the_history_in_order_and_nothing_personal_in_clear(
     settings: Settings, history: History, card: str, tmp_path: Path
 ) -> None:

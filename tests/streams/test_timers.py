@@ -11,6 +11,7 @@ from infra.history.projection import catch_up
 from infra.history.store import History
 from infra.settings import Settings
 from outreach.cases import commands as c
+from outreach.cases import events as e
 from outreach.cases.commands import Command
 from outreach.cases.service import Cases
 from outreach.customers.service import CardRef, CustomerMessage, Customers
@@ -106,3 +107,54 @@ async def test_an_open_page_is_a_sign_of_life(
 
 async def test_before_the_read_models_are_made_nothing_is_overdue(history: History, now: Now) -> None:
     assert await Timers(history, Cases(history, now), Settings(), now).fire() == 0
+
+
+async def test_three_days_of_a_case_in_a_second(case: tuple[Cases, str], history: History, now: Now) -> None:
+    """Silence, a quiet operator, a promise missed, another one kept, under workers that start anew every hour."""
+    cases, case_id = case
+    settings = Settings(silence_after=timedelta(minutes=15), hand_over_after=timedelta(minutes=60))
+    begun = now.at
+
+    async def act(command: Command) -> None:
+        await cases.handle(case_id, command, actor="operator:dara", cause=f"{type(command).__name__} {now.at}")
+
+    while now.at < begun + timedelta(days=3):
+        hours = (now.at - begun) // timedelta(hours=1)
+        if hours == 2:
+            await act(c.TakeTask(operator="dara"))
+            await act(c.PromiseCall(operator="dara", at=begun + timedelta(hours=24)))
+        if hours == 30:
+            await act(c.TakeTask(operator="dara"))
+            await act(c.PromiseCall(operator="dara", at=begun + timedelta(hours=48, minutes=5)))
+        if hours == 48:
+            await act(c.TakeTask(operator="dara"))
+            await act(c.StartCall(operator="dara", call_id="out"))
+            await act(c.AnswerCall())
+            await act(c.EndCall())
+        await catch_up(history, projections(KEY))
+        for _ in range(2):  # two workers, each started anew
+            await Timers(history, cases, settings, now).fire()
+        now.at += timedelta(hours=1)
+    told = [one for one in await cases.timeline(case_id) if one.actor == "system:casework"]
+    fired = [
+        (one.event.wire_name, (one.occurred_at - begun) // timedelta(hours=1))
+        for one in told
+        if isinstance(one.event, e.SilenceNoted | e.TaskReturned | e.CallBackDue | e.CallBackMissed)
+    ]
+    assert fired == [
+        ("contact.silence-noted", 1),
+        ("case.task-returned", 1),
+        ("contact.call-back-due", 24),
+        ("contact.call-back-missed", 25),
+        ("case.task-returned", 49),
+    ]
+
+
+async def test_what_came_due_while_nobody_ran_is_done_at_the_start(
+    case: tuple[Cases, str], history: History, now: Now
+) -> None:
+    now.at += timedelta(days=9)
+    settings = Settings(silence_after=timedelta(minutes=15), hand_over_after=timedelta(minutes=60))
+    assert await Timers(history, case[0], settings, now).fire() == 2
+    await catch_up(history, projections(KEY))
+    assert await Timers(history, case[0], settings, now).fire() == 0
