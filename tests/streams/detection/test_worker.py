@@ -240,6 +240,7 @@ async def test_under_a_new_topic_identity_what_stands_is_said_again_and_the_gap_
 
 
 @pytest.mark.faults
+@pytest.mark.timeout(400)
 def test_a_worker_whose_partitions_stand_still_says_that_it_is_not_ready_and_is_again_when_they_move(
     ground: EmbeddedServers, stage: Settings, bank: Bank, start: Callable[[], Worker]
 ) -> None:
@@ -249,7 +250,7 @@ def test_a_worker_whose_partitions_stand_still_says_that_it_is_not_ready_and_is_
     store = ground.pid("redis") or 0
     os.kill(store, signal.SIGSTOP)
     for number in range(8):  # more than may be judged while nothing can be stored
-        bank.send([payment(f"m{each % 700}", f"{number}-{each}", PHNOM_PENH, each / 100) for each in range(12_000)])
+        bank.send([payment(f"m{number}-{each % 700}", f"{each}", PHNOM_PENH, each / 1000) for each in range(12_000)])
     until(lambda: not worker.ready, "it is seen that nothing moves")
     os.kill(store, signal.SIGCONT)
     until(lambda: judged(stage) == 96_010, "everything is judged", 240)
