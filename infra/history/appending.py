@@ -28,6 +28,7 @@ class Batch:
         writes: each stream at most once.
         events: in order, of all streams.
         subjects: the customers whose keys are needed to seal them.
+        size: of what the events say, in bytes.
 
     Raises:
         SubjectMissing: personal data without a subject.
@@ -42,6 +43,7 @@ class Batch:
         self._check()
         register(*{type(new.event) for new in self.events})
         self.halves: list[Split] = [split(new) for new in self.events]
+        self.size = sum(len(half.payload) + len(half.personal or b"") for half in self.halves)
         self.subjects = {
             new.subject
             for new, half in zip(self.events, self.halves, strict=True)

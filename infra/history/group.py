@@ -17,7 +17,8 @@ from infra.history.keys import CustomerKeys
 from infra.history.writes import Appended, Connection
 
 _EVENTS_AT_MOST = 1_000
-"""Events of one transaction, so that nobody waits long for others' events; a single batch may hold more."""
+_BYTES_AT_MOST = 4_000_000
+"""Of one transaction, so that nobody waits long for others' events; a single batch may hold more."""
 
 
 class _Waiting(msgspec.Struct, frozen=True):
@@ -74,7 +75,8 @@ class GroupAppend:
         """Those who wait, in their order, up to the first that has an id in common with one before it."""
         group: list[_Waiting] = []
         ids: set[object] = set()
-        while self._waiting and len(ids) < _EVENTS_AT_MOST:
+        size = 0
+        while self._waiting and len(ids) < _EVENTS_AT_MOST and size < _BYTES_AT_MOST:
             first = self._waiting[0]
             own = {new.event_id for new in first.batch.events}
             if not ids.isdisjoint(own):
@@ -83,6 +85,7 @@ class GroupAppend:
             if not first.answer.done():  # cancelled, before anything was sent
                 group.append(first)
                 ids |= own
+                size += first.batch.size
         return group
 
     async def _write(self, group: list[_Waiting]) -> None:
