@@ -31,8 +31,9 @@ def erase(
     customer: Annotated[str, typer.Argument(help="The customer's id at the bank.", show_default=False)],
     *,
     reason: Annotated[
-        str, typer.Option("--reason", help="On what ground: it stays in the history, so name nobody in it.")
-    ],
+        str | None,
+        typer.Option("--reason", help="On what ground; none: it is asked for. It stays: name nobody in it."),
+    ] = None,
     who: Annotated[
         str | None, typer.Option("--as", metavar="NAME", help="Who decides it; none: RINGBACK_OPERATOR.")
     ] = None,
@@ -49,7 +50,15 @@ def erase(
     """
     settings = history_settings()
     name = acting(settings, who)
-    asyncio.run(_Erase(settings, customer, name, reason, closing=close_cases, yes=yes, as_json=as_json).run())
+    given = _reason() if reason is None else reason
+    asyncio.run(_Erase(settings, customer, name, given, closing=close_cases, yes=yes, as_json=as_json).run())
+
+
+def _reason() -> str:
+    if not sys.stdin.isatty():
+        typer.secho("ringback: say on what ground: --reason", err=True)
+        raise typer.Exit(USAGE)
+    return str(typer.prompt("On what ground (it stays in the history: name nobody in it)", err=True))
 
 
 class _Erase:

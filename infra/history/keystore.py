@@ -105,7 +105,7 @@ class KeyStore:
         if row and row[0]:
             raise KeysElsewhere(
                 "RINGBACK_KEYS_POSTGRES_URL is set, and the customers' keys lie in the history's database. Move them"
-                " while nothing runs (pg_dump --schema=keys, psql), drop the schema there, then start again; or unset it"
+                " while nothing runs (pg_dump --schema=keys, psql) and drop the schema there; or unset it"
             )
 
     async def current_master(self, conn: Connection) -> str | None:
@@ -207,8 +207,8 @@ async def _check_empty(conn: Connection) -> None:
     if row and row[0]:
         raise KeysElsewhere(
             "the history has events, and there are no tables for the customers' keys where RINGBACK_KEYS_POSTGRES_URL"
-            " (or, where it is unset, RINGBACK_POSTGRES_URL) leads: set it right, or restore them from their backup. Only"
-            " where every key is lost for good, begin without (infra/history/keys.sql): what is personal reads as erased"
+            " (or, where it is unset, RINGBACK_POSTGRES_URL) leads: set it right, or restore them from their backup."
+            " Where every key is lost for good, begin without (infra/history/keys.sql): all is read as erased"
         )
 
 

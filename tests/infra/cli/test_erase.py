@@ -102,6 +102,7 @@ def test_a_script_reads_what_was_done_and_twice_is_harmless(ringback: Ringback, 
 def test_it_is_signed_asked_for_and_given_a_reason(ringback: Ringback) -> None:
     assert "Name or password" in said(ringback(*ERASE, RINGBACK_OPERATOR_PASSWORD="another long one"))
     assert "--yes" in said(ringback(*ERASE[:-1]))
+    assert "--reason" in said(ringback("erase", "sokha"))
     assert "open" in said(ringback("erase", "sokha", "--reason", "request 17", "--yes"))
     assert "names the customer" in said(ringback("erase", "sokha", "--reason", "Chan asked", "--close-cases", "--yes"))
     assert "no customer nobody" in said(ringback("erase", "nobody", "--reason", "request 17", "--yes"))
