@@ -11,7 +11,7 @@ from infra.problems import Problem
 from outreach.cases import commands as c
 from outreach.cases.commands import Command
 from outreach.cases.state import CaseState
-from outreach.desk.words import METHODS, TOPICS, zone
+from outreach.desk.words import METHODS, MISSING, TOPICS, zone
 
 LONGEST_NOTE = 4000
 MOST_TRANSACTIONS = 200
@@ -147,6 +147,5 @@ def _transactions(asked: Asked, state: CaseState) -> list[str]:
 def invalid(field: str, wanted: str) -> Problem:
     """422: this field is not as it must be."""
     extra: Mapping[str, Any] = {"field": field}
-    return Problem(
-        422, "invalid-request", "The request is not as the contract has it", f"{field}: {wanted}", extra=extra
-    )
+    title = MISSING.get(field, "The request is not as the contract has it")
+    return Problem(422, "invalid-request", title, f"{field}: {wanted}", extra=extra)

@@ -147,6 +147,13 @@ REFUSALS = {
 }
 """What the case does not do, as an operator reads it: what is the matter, and what to do."""
 
+MISSING = {
+    "transactions": "No payment is chosen",
+    "at": "That is no time for a call",
+    "to": "Nobody of that name sits at the desk",
+}
+"""What is the matter with a field of a form, as an operator reads it."""
+
 TOPICS = {
     "used_by_somebody_else": "Card used by somebody else",
     "travelling": "Is travelling",

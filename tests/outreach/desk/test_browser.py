@@ -14,7 +14,7 @@ from infra.history.store import Head
 from outreach.cases.events import DataViewed
 from outreach.desk.desk import Desk
 from tests.outreach.desk.conftest import PASSWORD
-from tests.outreach.desk.story import NAME, Story, Ticking
+from tests.outreach.desk.story import MARKET, NAME, Story, Ticking
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -376,3 +376,41 @@ async def test_the_past_is_walked_by_keyboard_and_legible(page: Page, story: Sto
     await page.keyboard.press("n")
     await page.wait_for_url(f"{address}/cases/{case_id}")
     await expect(page.locator("h1")).to_have_text(NAME)
+
+
+async def test_a_call_and_what_comes_of_it_by_keyboard_alone(
+    page: Page, story: Story, address: str, desk: Desk
+) -> None:
+    case_id = await story.sokha()
+    await page.goto(f"{address}/cases/{case_id}")
+    await page.keyboard.press("t")
+    await expect(page.locator("#call")).to_be_visible()
+    await page.keyboard.press("c")
+    await expect(page.locator("#call-answered")).to_be_visible()
+    await page.keyboard.press("a")
+    await expect(page.locator("#call-dropped")).to_be_visible()
+    await page.keyboard.press("b")
+    await expect(page.locator(".done-line", has_text="by calling back")).to_be_visible()
+    await page.keyboard.press("s")
+    await expect(page.locator(".believed-too [type=checkbox]")).to_be_focused()
+    await page.keyboard.press("Space")
+    await story.rings(case_id)
+    await expect(page.locator(".contacts .inbound")).to_have_count(1)
+    await expect(page.locator(".believed-too [type=checkbox]")).to_be_checked()
+    await page.locator("#strike-out").focus()
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".believed-too .done-line")).to_contain_text("Psar Thmei Silk")
+    await nothing_serious(page, "struck out")
+    await page.keyboard.press("e")
+    await expect(page.locator("#call")).to_be_visible()
+    await page.locator("#note").fill("Wants to hear from a supervisor.")
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("u")
+    await page.keyboard.press("Enter")
+    await page.wait_for_url(f"{address}/")
+    state, _ = await desk.cases.load(case_id)
+    assert state.task is not None
+    assert (state.task.escalated, state.struck_out) == (True, (MARKET,))
+    await page.goto(f"{address}/cases/{case_id}")
+    await page.keyboard.press("t")
+    await expect(page.locator(".next")).to_contain_text("dara wants a supervisor: Wants to hear from a supervisor.")

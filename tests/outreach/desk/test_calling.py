@@ -121,7 +121,7 @@ async def test_a_believed_payment_is_struck_out_and_the_card_blocked(
     dara: httpx.AsyncClient, desk: Desk, case_id: str
 ) -> None:
     page = (await dara.get(f"/cases/{case_id}")).text
-    assert "Which of these was not theirs either?" in page
+    assert "Which of these was not theirs?" in page
     nothing = await dara.post(f"/cases/{case_id}/strike-out", data=form_of(page))
     assert nothing.status_code == 422
     assert (await do(dara, case_id, "strike-out", "*", transactions=[LOUVRE])).status_code == 409
