@@ -3,17 +3,11 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 from infra.clock import Clock
-from infra.metrics import (
-    DETECTION_BATCH_SECONDS,
-    DETECTION_FLUSH_SECONDS,
-    RULESET_TAKEN_UP,
-    SIGHTINGS,
-    TRANSACTIONS,
-)
+from infra.metrics import DETECTION_BATCH_SECONDS, DETECTION_FLUSH_SECONDS, RULESET_TAKEN_UP
 from infra.settings import Settings
 from streams.detection import failpoint
 from streams.detection.errors import LetGo, TopicReplaced
@@ -21,9 +15,10 @@ from streams.detection.incarnation import Incarnation
 from streams.detection.news import News
 from streams.detection.outbox import Outbox
 from streams.detection.partition import REMEMBERED_S, Partition
-from streams.detection.rows import Outcome, Rows, SetAside
+from streams.detection.rows import Rows
 from streams.detection.said import Sayings
 from streams.detection.state import PartitionState
+from streams.detection.tally import count
 from streams.errors import BrokerAway, TopicMissing
 from streams.topics import TopicIdentity, ensure_topics
 
@@ -181,7 +176,7 @@ class Custody:
                 self._outbox.recall.keep(number, rows.offsets, rows.values, rows.blocks)  # alerts ask for them
                 for part, was_said in rows.parts(self.said.get(number, 0)):
                     outcomes = await partition.judge(part)
-                    _count(partition, len(part.offsets), outcomes, was_said=was_said)
+                    count(partition.counts, len(part.offsets), outcomes, was_said=was_said)
                     failpoint.reached("judged")
                     if outcomes and not was_said:
                         await self._outbox.put(partition, outcomes)
@@ -221,6 +216,16 @@ class Custody:
             return
         if now != identity and assignment == self._assignment:  # else it has been given up meanwhile
             self.let_go(TopicReplaced(f"the topic was {identity}, and is {now} now"))
+
+    async def look_for_loss(self) -> None:
+        """Asks Redis of partitions of which nothing was written lately, so that a quiet one is noticed as well."""
+        for partition in list(self._held.values()):
+            try:
+                await partition.state.look()
+            except LetGo as error:
+                if self._held.get(partition.number) is partition:
+                    self.let_go(error)
+                return
 
     async def hear(self) -> None:
         """Looks for news of rule sets and of what was said, for the partitions whose next record is known."""
@@ -382,17 +387,3 @@ class Custody:
         for partition in held.values():
             partition.released = True
             await partition.state.close()
-
-
-def _count(partition: Partition, rows: int, outcomes: Sequence[Outcome], *, was_said: bool) -> None:
-    if was_said:
-        TRANSACTIONS.labels("read_back").inc(rows)
-        partition.counts.clear()
-        return
-    refused = sum(isinstance(one, SetAside) for one in outcomes)
-    TRANSACTIONS.labels("judged").inc(rows - refused)
-    if refused:
-        TRANSACTIONS.labels("refused").inc(refused)
-    for reason, times in partition.counts.items():
-        SIGHTINGS.labels(reason).inc(times)
-    partition.counts.clear()

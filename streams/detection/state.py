@@ -234,16 +234,24 @@ class PartitionState:
 
         Asks Redis only where that was not seen lately. Where Redis does not answer soon, yes.
         """
-        if time.monotonic() < self._seen_s + _FRESH_S:
-            return True
-        asking = self._client.hmget(self._name, ["epoch", "serial", "holder"])
         try:
-            self._ours(await asyncio.wait_for(asking, _ANSWER_S))  # type: ignore[arg-type]  # typed for both kinds of client
+            await self.look()
         except LetGo:
             return False
-        except (RedisError, OSError, TimeoutError):
-            pass
         return True
+
+    async def look(self) -> None:
+        """Sees to it that the partition is still this worker's, as far as Redis answers soon; asks as `is_ours` does.
+
+        Raises:
+            Fenced: the partition has been claimed by another since.
+            StateLost: the hash is gone.
+        """
+        if time.monotonic() < self._seen_s + _FRESH_S:
+            return
+        asking = self._client.hmget(self._name, ["epoch", "serial", "holder"])
+        with contextlib.suppress(RedisError, OSError, TimeoutError):
+            self._ours(await asyncio.wait_for(asking, _ANSWER_S))  # type: ignore[arg-type]  # typed for both kinds of client
 
     async def close(self) -> None:
         """Ends the connections; the claim stays until another claims."""

@@ -68,6 +68,7 @@ class Detection(Service):
             await self.sleep(_LOOK_EVERY_S)
             await self.custody.hear()
             await self.custody.look_for_replacement()
+            await self.custody.look_for_loss()
             await self.custody.sweep()
 
     def _let_go(self, error: LetGo) -> None:

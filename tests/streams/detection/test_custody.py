@@ -7,14 +7,17 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
+import redis.asyncio
 
 from infra.settings import Settings
 from streams.detection import custody as room
+from streams.detection import state as state_room
 from streams.detection.custody import Batch, Custody
-from streams.detection.errors import LetGo
+from streams.detection.errors import LetGo, StateLost
 from streams.detection.outbox import Outbox
 from streams.detection.recall import Recall
 from streams.detection.rows import Rows
+from streams.detection.state import hash_name
 from streams.topics import TopicIdentity
 from tests.streams.detection.conftest import NothingSaid
 from tests.streams.detection.payments import PARIS, payment
@@ -116,3 +119,18 @@ async def test_a_flush_that_waits_for_the_broker_does_not_hold_up_who_leaves_aft
     await stage.custody.look_for_replacement()
     await stage.custody.give_up(flush=True)
     assert "not flushed in time" not in caplog.text
+
+
+async def test_a_redis_that_forgot_a_quiet_partition_is_noticed(
+    stage: Stage, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stage.custody.look_for_loss()
+    assert stage.dropped == []
+    monkeypatch.setattr(state_room, "_FRESH_S", -1.0)
+    await stage.custody.look_for_loss()
+    assert stage.dropped == []
+    async with redis.asyncio.Redis.from_url(redis_url) as store:
+        await store.delete(hash_name(0))
+    await stage.custody.look_for_loss()
+    assert [type(error) for error in stage.dropped] == [StateLost]
+    assert stage.custody.positions == {}
