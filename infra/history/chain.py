@@ -19,7 +19,6 @@ Row = bytes | memoryview
 PROBLEMS_AT_MOST: Final = 1_000
 _PLACE: Final = struct.Struct(">2xiqi32siqiqi")
 """Position, previous hash, recorded at, version, each behind its length; then the length of the stream's name."""
-_LENGTHS: Final = (8, 32, 8, 8)
 _STREAM_AT: Final = _PLACE.size
 _HASHED: Final = slice(2, -36)
 _STORED: Final = slice(-32, None)
@@ -75,25 +74,24 @@ class Segment:
 
         The loop decides only whether all is well; what is not is looked at again, slowly.
         """
-        unpack, begun = _PLACE.unpack_from, hashlib.sha256(TAG).copy
+        unpack, sha256, tag = _PLACE.unpack_from, hashlib.sha256, TAG
         lasts, version_of, asked = self.lasts, self.lasts.get, self._asked
         position, last_hash, moment = self.last or (None, b"", 0)
         events = 0
-        for row in rows:
+        for given in rows:
             events += 1
+            row = bytes(given)  # copied once: its slices are then cheaper than those of a view
             try:
                 a, at, b, previous, c, recorded, d, version, length = unpack(row)
             except struct.error:
                 a = b = c = d = 0
-            if (a, b, c, d) != _LENGTHS:
+            if not (a == c == d == 8 and b == 32):  # noqa: PLR2004 -- the lengths of a number and of a hash
                 self._malformed((position or 0) + 1)
-                position, last_hash = position and position + 1, bytes(row[_STORED])
+                position, last_hash = position and position + 1, row[_STORED]
                 continue
-            stream = bytes(row[_STREAM_AT : _STREAM_AT + length])
+            stream = row[_STREAM_AT : _STREAM_AT + length]
             known = version_of(stream)
-            hashed = begun()
-            hashed.update(row[_HASHED])
-            digest = hashed.digest()
+            digest = sha256(tag + row[_HASHED]).digest()
             if (
                 digest == row[_STORED]
                 and previous == last_hash
@@ -105,7 +103,7 @@ class Segment:
             else:
                 self.last = None if position is None else (position, last_hash, moment)
                 self._look((at, previous, recorded), stream, version, sound=digest == row[_STORED])
-                last_hash = bytes(row[_STORED])
+                last_hash = row[_STORED]
             if known is None:
                 self.firsts[stream] = (version, at)
             lasts[stream] = version

@@ -55,7 +55,7 @@ def rows(conn: psycopg.Connection, where: str) -> Iterator[Row]:
     while True:
         size, data = get(1)
         if size > 2 + heading:
-            yield data[heading:]
+            yield data[heading:] if heading else data
             heading = 0
         elif size == 0:  # whoever waits inside the library holds up every other thread
             select.select([pg.socket], [], [])

@@ -3,6 +3,7 @@
 import psycopg
 import pytest
 
+from infra.history import walking
 from infra.history.store import History, StreamWrite
 from infra.history.verify import Kind, verify
 from tests.infra.history.conftest import Make
@@ -106,3 +107,23 @@ async def test_a_stream_that_was_set_back_is_found(history: History, tampering: 
 async def test_each_finding_says_why(history: History, tampering: Superuser) -> None:
     await tampering.execute("DELETE FROM history.events WHERE position IN (2, 3)")
     assert "2 to 3 is not there" in (await verify(history)).problems[0].why
+
+
+async def test_a_long_history_is_walked_by_several_processes_with_the_same_findings(
+    history: History, tampering: Superuser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(walking, "RANGE", 2)
+    assert (await verify(history, processes=2)).intact
+    await tampering.execute("UPDATE history.events SET actor = 'nobody' WHERE position = 3")
+    await tampering.execute("UPDATE history.events e SET hash = history.event_hash(e) WHERE position = 3")
+    await tampering.execute("DELETE FROM history.events WHERE position = 5")
+    alone, together = (await verify(history, processes=1)).problems, (await verify(history, processes=2)).problems
+    assert alone == together
+    assert [problem.position for problem in together][:2] == [4, 5]
+
+
+async def test_a_range_is_walked_by_itself(history: History, tampering: Superuser) -> None:
+    await tampering.execute("UPDATE history.events SET actor = 'nobody' WHERE position = 3")
+    assert [problem.position for problem in (await verify(history, first=2, last=4)).problems] == [3]
+    assert (await verify(history, first=4)).intact
+    assert (await verify(history, last=2)).intact
