@@ -206,3 +206,5 @@ def test_events_of_another_case_or_time_can_be_replayed(given_commands: list[Com
     assert evolve(backwards, UnknownEvent(type_name="x", type_version=1, payload={})) == backwards
     assert evolve(state, UnknownEvent(type_name="case.of-later", type_version=1, payload={})) == state
     assert replay(history[1:]) is not None
+    assert evolve(state, e.CardShipped(command_id="of-another-case", state="delivered")) == state
+    assert evolve(state, e.CardActionSent(command_id="of-another-case", attempt=1)) == state

@@ -62,3 +62,27 @@ def test_what_comes_later_is_recorded_without_what_is_personal() -> None:
     (revised,) = story.when(c.ReviseAlert(alert=alert(status="revised", severity="high")))
     assert isinstance(revised, e.AlertRevised)
     assert (revised.severity, revised.evidence) == ("high", {})
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        c.ReceiveCall(call_id="CA-1"),
+        c.ReceiveReply(reply_id="SM-9", channel="sms", meaning="fraud", text="2"),
+    ],
+)
+def test_who_writes_or_rings_later_does_not_find_the_case(command: c.Command) -> None:
+    story = Story(received()).told()
+    story.when(c.EraseCustomer(closing=True))
+    with pytest.raises(Refused, match="erased"):
+        story.when(command)
+
+
+def test_a_person_may_still_look_after_the_card_and_nothing_goes_out() -> None:
+    story = Story(received()).told()
+    story.when(c.EraseCustomer(closing=True))
+    story.when(c.FailCardAction(command_id=story.action("hold"), reason="unanswered"))
+    assert story.state.task is not None
+    story.when(c.TakeTask(operator="dara"))
+    denied = c.DenyPayments(transactions=["paris-1"], by="operator", operator="dara")
+    assert e.ContactRequested not in [type(event) for event in story.when(denied)]

@@ -175,6 +175,7 @@ async def test_the_case_of_an_unknown_card_joins_the_open_case_of_whoever_owns_i
     cases: Cases, customers: Customers, history: History
 ) -> None:
     unowned = await cases.receive_alert(alert(1, card_id="card-new"))
+    await cases.receive_alert(alert(1, card_id="card-new", status="revised", severity="low", raised_by="told-anew"))
     await cases.receive_alert(alert(3, card_id="card-new"))
     await cases.receive_alert(alert(3, card_id="card-new", status="withdrawn"))
     hers = await cases.receive_alert(alert(2))
@@ -182,7 +183,7 @@ async def test_the_case_of_an_unknown_card_joins_the_open_case_of_whoever_owns_i
     assert await cases.adopt("card-new", "sokha", cause="customers:9") == hers
     assert await cases.adopt("card-new", "sokha", cause="customers:9") is None
     state, _ = await cases.load(hers or "")
-    assert {one.alert_id for one in state.standing} == {"alert-1", "alert-2"}
+    assert {one.alert_id: one.severity for one in state.standing} == {"alert-1": "low", "alert-2": "medium"}
     over, _ = await cases.load(unowned or "")
     assert (over.resolution, over.task) == ("joined", None)
     assert await cases.receive_alert(alert(1, card_id="card-new", severity="high", raised_by="late")) == hers
