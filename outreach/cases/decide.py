@@ -62,6 +62,8 @@ def decide(state: CaseState, command: Command, *, may_reopen: bool = True) -> li
     """
     if not state.exists and not isinstance(command, commands.ReceiveAlert):
         raise Refused("no_case", "there is no such case")
+    if state.erased and isinstance(command, commands.ReceiveReply | commands.ReceiveCall):
+        raise Refused("erased", "the customer is erased: whoever writes or rings now is not known here")
     draft = Draft(state, may_reopen=may_reopen)
     DECIDERS[type(command)](draft, command)
     return draft.events

@@ -2,6 +2,7 @@
 
 from infra.history.event import Event
 from infra.history.registry import without_personal
+from outreach.cases.events import ContactRequested
 from outreach.cases.evolve import evolve
 from outreach.cases.state import CaseState
 
@@ -20,8 +21,13 @@ class Draft:
         return self._may_reopen and bool(self.state.resolution) and not self.state.erased
 
     def add(self, event: Event) -> None:
-        """Adds the event, and lets the state follow; without what is personal, where the customer is erased."""
+        """Adds the event, and lets the state follow.
+
+        Where the customer is erased, without what is personal; and nothing is asked for that could reach her.
+        """
         if self.state.erased:
+            if isinstance(event, ContactRequested):
+                return
             event = without_personal(event)
         self.events.append(event)
         self.state = evolve(self.state, event)

@@ -120,7 +120,11 @@ class Incoming:
             text=kept,
             confirmed_by_carrier=carrier_opt_out or taken_by_carrier(body),
         )
-        handled = await self._cases.handle(chosen[0].case_id, command, actor=ACTOR, cause=cause)
+        try:
+            handled = await self._cases.handle(chosen[0].case_id, command, actor=ACTOR, cause=cause)
+        except Refused as refused:  # erased since it was looked up
+            log.warning("reply refused", case_id=chosen[0].case_id, code=refused.code)
+            return await self._stray(provider_id, "sms", sender, kept, None, silent=opts_out)
         if any(isinstance(event, e.ReplyReceived) for event in handled.events):
             REPLIES.labels("sms", meaning).inc()
         return Said()
