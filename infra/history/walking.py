@@ -4,19 +4,19 @@ The connections share one snapshot, so that all see the history of one moment wh
 """
 
 import asyncio
-import multiprocessing
+import contextlib
 import os
 import select
-from collections.abc import AsyncIterator, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from typing import Final
+import sys
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from typing import BinaryIO, Final
 
+import msgspec
 import psycopg
 from psycopg.pq import ConnStatus, ExecStatus
 
 from infra.history.canonical import ENCODED
-from infra.history.chain import Row, Segment
+from infra.history.chain import Problem, Row, Segment
 from infra.history.errors import Unavailable
 
 RANGE: Final = 50_000
@@ -26,6 +26,7 @@ WORTH_A_PROCESS: Final = 250_000
 """Positions; a process is a second in starting."""
 
 PROCESSES_AT_MOST: Final = 8
+_SIZE_BYTES: Final = 4
 _SNAPSHOT: Final = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 Range = tuple[int, int]
@@ -97,44 +98,131 @@ async def segments(
     """
     positions = sum(last - first + 1 for first, last in pieces)
     wanted = processes or min(os.cpu_count() or 1, PROCESSES_AT_MOST, positions // WORTH_A_PROCESS)
-    try:
-        if wanted < 2:  # noqa: PLR2004 -- a process of our own is there already
+    if wanted < 2:  # noqa: PLR2004 -- a process of our own is there already
+        try:
             conn = await asyncio.to_thread(connected, url, snapshot)
             try:
                 for piece in pieces:
                     yield await asyncio.to_thread(_walk, conn, piece, sealed)
             finally:
                 conn.close()
-            return
-        context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(wanted, mp_context=context, initializer=_begin, initargs=(url, snapshot, sealed))
+        except psycopg.Error as error:
+            raise Unavailable(f"PostgreSQL is away: {error}") from error
+        return
+    order = _ENCODE((url, snapshot, sorted(sealed)))
+    walkers = [await _Walker.start(order) for _ in range(min(wanted, len(pieces)))]
+    free: asyncio.Queue[_Walker] = asyncio.Queue()
+    for walker in walkers:
+        free.put_nowait(walker)
+    waiting = [asyncio.create_task(_by_one_of(free, piece), name="verify") for piece in pieces]
+    try:
+        for one in waiting:
+            yield await one
+    finally:
+        for one in waiting:
+            one.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        for walker in walkers:
+            await walker.end()
+
+
+async def _by_one_of(free: "asyncio.Queue[_Walker]", piece: Range) -> Segment:
+    walker = await free.get()
+    try:
+        return await walker.walk(piece)
+    finally:
+        free.put_nowait(walker)
+
+
+class _Walker:
+    """A process that walks; not one of multiprocessing, which would load the caller's main module first."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    @classmethod
+    async def start(cls, order: bytes) -> "_Walker":
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", __name__),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        )
+        walker = cls(process)
+        await walker._send(order)
+        return walker
+
+    async def walk(self, piece: Range) -> Segment:
+        """The range, walked over there.
+
+        Raises:
+            Unavailable: the process ended: PostgreSQL went away, or somebody killed it.
+        """
+        await self._send(_ENCODE(piece))
+        answers = self._process.stdout or asyncio.StreamReader()
         try:
-            waiting = [asyncio.wrap_future(pool.submit(_walk_here, piece)) for piece in pieces]
-            for one in waiting:
-                yield await one
-        finally:
-            await asyncio.to_thread(pool.shutdown, cancel_futures=True)
-    except (psycopg.Error, BrokenProcessPool) as error:
-        raise Unavailable(f"PostgreSQL is away: {error}") from error
+            size = int.from_bytes(await answers.readexactly(_SIZE_BYTES), "big")
+            return _DECODE(await answers.readexactly(size)).segment()
+        except (EOFError, ConnectionError) as error:
+            raise Unavailable("PostgreSQL is away, or a process that verifies was ended") from error
+
+    async def end(self) -> None:
+        """Ends it, whatever it does."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+        await self._process.wait()
+
+    async def _send(self, message: bytes) -> None:
+        if self._process.stdin is not None:
+            with contextlib.suppress(ConnectionError):  # its answer will be missed
+                self._process.stdin.write(len(message).to_bytes(_SIZE_BYTES, "big") + message)
+                await self._process.stdin.drain()
 
 
-class _Here:
-    """What a process that walks has."""
+class _Walked(msgspec.Struct, array_like=True):
+    """A segment on its way between processes."""
 
-    conn: psycopg.Connection
-    sealed: frozenset[int]
+    events: int
+    first: tuple[int, bytes, int] | None
+    last: tuple[int, bytes, int] | None
+    firsts: dict[bytes, tuple[int, int]]
+    lasts: dict[bytes, int]
+    sealed: dict[int, bytes]
+    problems: list[Problem]
+
+    def segment(self) -> Segment:
+        """As it was."""
+        made = Segment()
+        for name in self.__struct_fields__:
+            setattr(made, name, getattr(self, name))
+        return made
 
 
-def _begin(url: str, snapshot: str, sealed: frozenset[int]) -> None:
-    _Here.conn = connected(url, snapshot)
-    _Here.sealed = sealed
+_ENCODE: Final = msgspec.msgpack.Encoder().encode
+_DECODE: Final = msgspec.msgpack.Decoder(_Walked).decode
 
 
-def _walk_here(piece: Range) -> Segment:
-    return _walk(_Here.conn, piece, _Here.sealed)
-
-
-def _walk(conn: psycopg.Connection, piece: Range, sealed: frozenset[int]) -> Segment:
+def _walk(conn: psycopg.Connection, piece: Range, sealed: Iterable[int]) -> Segment:
     segment = Segment(frozenset(position for position in sealed if piece[0] <= position <= piece[1]))
     segment.walk(rows(conn, f"position BETWEEN {piece[0]} AND {piece[1]}"))
     return segment
+
+
+def _serve(asked: BinaryIO, answers: BinaryIO) -> None:
+    """Walks what it is asked for, until there is nobody any more who asks."""
+
+    def heard() -> bytes:
+        return asked.read(int.from_bytes(asked.read(_SIZE_BYTES), "big"))
+
+    url, snapshot, sealed = msgspec.msgpack.decode(heard(), type=tuple[str, str, list[int]])
+    with connected(url, snapshot) as conn:
+        while message := heard():
+            walked = _walk(conn, msgspec.msgpack.decode(message, type=Range), sealed)
+            answer = _ENCODE(_Walked(*(getattr(walked, name) for name in _Walked.__struct_fields__)))
+            answers.write(len(answer).to_bytes(_SIZE_BYTES, "big") + answer)
+            answers.flush()
+
+
+if __name__ == "__main__":
+    _serve(sys.stdin.buffer, sys.stdout.buffer)
