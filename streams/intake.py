@@ -282,6 +282,6 @@ def _incoming(message: confluent_kafka.Message, identities: Mapping[str, TopicId
         value=value.encode() if isinstance(value, str) else value or b"",
         cause=f"{topic}:{identities[topic]}:{partition}:{offset}",
         written_at=datetime.fromtimestamp(stamp_ms / 1000, UTC)
-        if stamped != confluent_kafka.TIMESTAMP_NOT_AVAILABLE
+        if stamped != confluent_kafka.TIMESTAMP_NOT_AVAILABLE and stamp_ms > 0
         else None,
     )
