@@ -1,8 +1,8 @@
 """The history beside the `eventsourcing` library's PostgreSQL recorder, on one server, with fsync, the same events.
 
-Appends of one writer and of 16, in batches, reading, replaying into a read model, verifying; at 10,000 events and again
-at a million. Run as ``python -m tests.bench.bench_history``; prints one JSON object. ``--events N`` and ``--seconds S``
-make it smaller.
+Appends of one writer and of 16, in batches, reading, replaying into a read model, verifying; with 10,000 events and
+with a million, in turn, the median of some rounds. Run as ``python -m tests.bench.bench_history``; prints one JSON
+object. ``--events N`` and ``--seconds S`` make it smaller.
 """
 
 import argparse
@@ -16,10 +16,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, NamedTuple
 from uuid import uuid4
 
 import psycopg
@@ -36,6 +36,7 @@ from tests.bench.rivals.store import STORE_PINS, Rival, summed
 
 SMALL: Final = 10_000
 ROUNDS: Final = 3
+READ: Final = 100_000
 STREAM_LENGTH: Final = 20
 _WORKER: Final = "from tests.bench.bench_history import worker; worker()"
 
@@ -212,36 +213,46 @@ FIELDS: Final[dict[str, Any]] = {
 }
 
 
-async def measured(history: History, rival: Rival, seconds: float) -> dict[str, Any]:
-    """Everything that both can do, one after the other in turn; the median of some rounds."""
-    found: dict[str, Any] = {}
-    for name, writers, batch in (("1 writer", 1, 1), ("16 writers", 16, 1), ("batches of 100", 1, 100)):
-        ours, theirs = [], []
-        for _ in range(ROUNDS):
-            ours.append(await append(history, writers, batch, seconds))
-            theirs.append(rival.append(FIELDS, writers, batch, seconds))
-        found[name] = {"ringback": median(ours), "eventsourcing": median(theirs)}
-    found["16 writers, personal data encrypted"] = {"ringback": await append(history, 16, 1, seconds, SEEN_OF)}
-    events = (await history.head()).position
-    found["read and decode"] = {
-        "ringback": median([await read(history, min(events, 200_000)) for _ in range(ROUNDS)]),
-        "eventsourcing": median([rival.rate("read", min(events, 200_000)) for _ in range(ROUNDS)]),
-    }
-    found["verify"] = {"ringback": median([await checked(history) for _ in range(ROUNDS)])}
-    found["events"] = events
-    return found
+class Pair(NamedTuple):
+    """Both stores, with as many events each."""
+
+    history: History
+    rival: Rival
 
 
-async def replayed(history: History, rival: Rival) -> dict[str, Any]:
+WAYS: Final = {
+    "1 writer": (1, 1, SEEN),
+    "16 writers": (16, 1, SEEN),
+    "16 writers, personal data encrypted": (16, 1, SEEN_OF),
+    "batches of 100": (1, 100, SEEN),
+}
+Figures = dict[str, dict[str, dict[str, list[dict[str, float]]]]]
+"""By what was done, by the size of the history, by store: a result a round."""
+
+
+async def measure(pairs: dict[str, Pair], seconds: float, found: Figures) -> None:
+    """One round: everything, on each size in turn, so that a busy moment of the machine meets both sizes alike."""
+    for way, (writers, batch, event) in WAYS.items():
+        for size, (history, rival) in pairs.items():
+            told = found.setdefault(way, {}).setdefault(size, {})
+            told.setdefault("ringback", []).append(await append(history, writers, batch, seconds, event))
+            if event is SEEN:
+                told.setdefault("eventsourcing", []).append(rival.append(FIELDS, writers, batch, seconds))
+    for size, (history, rival) in pairs.items():
+        told = found.setdefault("read and decode", {}).setdefault(size, {})
+        told.setdefault("ringback", []).append(await read(history, READ))
+        told.setdefault("eventsourcing", []).append(rival.rate("read", READ))
+        told = found.setdefault("verify", {}).setdefault(size, {})
+        told.setdefault("ringback", []).append(await checked(history))
+
+
+async def replayed(pair: Pair) -> dict[str, Any]:
     """Into a read model that counts; ours everything that there is, theirs as many as are quick enough."""
-    events = (await history.head()).position
+    events = (await pair.history.head()).position
     began = time.perf_counter()
-    await catch_up(history, [Counts()])
+    await catch_up(pair.history, [Counts()])
     ours = round(events / (time.perf_counter() - began))
-    return {
-        "ringback": {"events_per_s": ours},
-        "eventsourcing": rival.rate("replay", 1_000),
-    }
+    return {"ringback": {"events_per_s": ours}, "eventsourcing": pair.rival.rate("replay", 1_000)}
 
 
 def processes(url: str, key: bytes, count: int, seconds: float) -> dict[str, float]:
@@ -267,47 +278,48 @@ def worker() -> None:
     uvloop.run(run(*sys.argv[1:4]))
 
 
-@contextmanager
-def databases(servers: EmbeddedServers) -> Iterator[tuple[str, str, str]]:
-    """One of each: ours by URL, theirs by folder and name."""
-    url = servers.addresses.postgres_url
-    with psycopg.connect(url, autocommit=True) as conn:
-        conn.execute("CREATE DATABASE theirs")
-    yield url, url.split("host=", 1)[1], "theirs"
-
-
 @asynccontextmanager
-async def stage(folder: Path) -> AsyncIterator[tuple[History, Rival, str, str, bytes]]:
-    """Both stores, empty, on one durable server."""
-    key = secrets.token_bytes(32)
-    with (
-        EmbeddedServers(folder / "home", which=frozenset({"postgres", "redis"})) as servers,
-        databases(servers) as (url, host, theirs),
-    ):
-        rival = Rival(host, theirs)
+async def pair(url: str, key: bytes, name: str, events: int) -> AsyncIterator[Pair]:
+    """Both stores in databases of that name, filled up to so many events, and given the time to tidy up."""
+    databases = (f"{name}_ours", f"{name}_theirs")
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as owner:
+        for database in databases:
+            await owner.execute(f"CREATE DATABASE {database}".encode())
+        ours = url.replace("/ringback?", f"/{databases[0]}?")
+        rival = Rival(url.split("host=", 1)[1], databases[1])
         try:
-            async with await History.open(url, master_key=key, clock=utc_now) as history:
-                yield history, rival, url, servers.addresses.redis_url, key
+            async with await History.open(ours, master_key=key, clock=utc_now) as history:
+                await fill(history, events)
+                rival.ask("fill", fields=FIELDS, events=events)
+                for database in databases:
+                    await quiet(url.replace("/ringback?", f"/{database}?"))
+                yield Pair(history, rival)
         finally:
             rival.close()
+            for database in databases:
+                await owner.execute(f"DROP DATABASE {database} WITH (FORCE)".encode())
 
 
 async def run(events: int, seconds: float) -> dict[str, Any]:
     """Everything."""
-    with tempfile.TemporaryDirectory(prefix="ringback-bench-", dir="/tmp") as folder:
-        async with stage(Path(folder)) as (history, rival, url, redis_url, key):
-            told: dict[str, Any] = {"machine": machine()}
-            await fill(history, SMALL)
-            rival.ask("fill", fields=FIELDS, events=SMALL)
-            told["small"] = await measured(history, rival, seconds)
-            told["replay into a read model"] = await replayed(history, rival)
-            told["processes of 16 tasks"] = {n: processes(url, key, n, seconds) for n in (1, 2, 4)}
-            told["commit to handler"] = await delay(url, redis_url, key, seconds * 3)
-            await fill(history, events)
-            rival.ask("fill", fields=FIELDS, events=events)
-            await quiet(url)
-            told["large"] = await measured(history, rival, seconds)
-            told["large to small"] = ratios(told["small"], told["large"])
+    key, found, told = secrets.token_bytes(32), Figures(), dict[str, Any](machine=machine())
+    with (
+        tempfile.TemporaryDirectory(prefix="ringback-bench-", dir="/tmp") as folder,
+        EmbeddedServers(Path(folder) / "home", which=frozenset({"postgres", "redis"})) as servers,
+    ):
+        url, redis_url = servers.addresses.postgres_url, servers.addresses.redis_url
+        async with pair(url, key, "large", events) as large:
+            for number in range(ROUNDS):
+                async with pair(url, key, f"small_{number}", SMALL) as small:
+                    await measure({f"{SMALL:,}": small, f"{events:,}": large}, seconds, found)
+                    if number == 0:
+                        of_small = url.replace("/ringback?", "/small_0_ours?")
+                        told["replay into a read model"] = await replayed(small)
+                        told["processes of 16 tasks"] = {n: processes(of_small, key, n, seconds) for n in (1, 2, 4)}
+                        told["commit to handler"] = await delay(of_small, redis_url, key, seconds * 3)
+    for way, sizes in found.items():
+        told[way] = {size: {store: median(each) for store, each in stores.items()} for size, stores in sizes.items()}
+        told[way]["ratio"] = ratios(*(told[way][size] for size in sizes))
     return told
 
 
@@ -318,19 +330,11 @@ async def quiet(url: str) -> None:
         await conn.execute("CHECKPOINT")
 
 
-def ratios(small: dict[str, Any], large: dict[str, Any]) -> dict[str, Any]:
-    """How much slower, or quicker, at the greater size."""
+def ratios(small: dict[str, dict[str, float]], large: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+    """The greater history's figures over the smaller one's."""
     return {
-        name: {
-            store: {
-                figure: round(value / small[name][store][figure], 2)
-                for figure, value in figures.items()
-                if small[name][store][figure]
-            }
-            for store, figures in stores.items()
-        }
-        for name, stores in large.items()
-        if name != "events"
+        store: {name: round(value / small[store][name], 2) for name, value in figures.items() if small[store][name]}
+        for store, figures in large.items()
     }
 
 
