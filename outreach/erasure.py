@@ -83,12 +83,14 @@ class Done(Struct, frozen=True, kw_only=True):
         told: whether every process was told at once; otherwise each forgets within a minute.
         closed: the cases that were open.
         position: of its last event; the read models follow.
+        unfinished: something of hers came in between, an alert for example: run it again.
     """
 
     keys: int
     told: bool
     closed: tuple[str, ...]
     position: int
+    unfinished: bool
 
 
 class Erasure:
@@ -169,7 +171,13 @@ class Erasure:
         destroyed = await self._history.destroy_keys({customer_id, *plan.subjects})
         ended = CustomerErased(customer_id=customer_id, reason=reason, keys=len(destroyed.keys))
         position = await self._append(customer_stream(customer_id), ended, customer_id, actor)
-        return Done(keys=len(destroyed.keys), told=destroyed.told, closed=plan.open_cases, position=position)
+        return Done(
+            keys=len(destroyed.keys),
+            told=destroyed.told,
+            closed=plan.open_cases,
+            position=position,
+            unfinished=not (await self.plan(customer_id)).needless,
+        )
 
     def check(self, plan: Plan, reason: str) -> None:
         """Looks whether the reason may stay in the history.

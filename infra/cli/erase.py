@@ -93,6 +93,9 @@ class _Erase:
             done = await erasure.carry_out(plan, reason=self._reason, actor=f"operator:{name}", closing=self._closing)
             followed = await _followed(history, done.position)
             self._say(plan, done, followed=followed, text=_told(self._customer, done, followed=followed))
+            if done.unfinished:
+                typer.secho("ringback: something of hers came in meanwhile: run it again", err=True)
+                raise typer.Exit(FAILED)
 
     def _confirm(self) -> None:
         if self._yes:
@@ -117,6 +120,7 @@ class _Erase:
             "keys": done.keys if done else 0,
             "told": done.told if done else True,
             "position": done.position if done else None,
+            "unfinished": done.unfinished if done else False,
             "read_models_followed": followed,
         }
         typer.echo(msgspec.json.encode(said))

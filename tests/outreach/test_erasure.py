@@ -256,6 +256,19 @@ async def test_broken_off_anywhere_it_is_ended_by_running_it_again(
     assert [secret for secret in SECRETS if secret in await everything_readable(history)] == []
 
 
+async def test_what_came_in_between_is_told_and_goes_with_the_next_run(
+    erasure: Erasure, cases: Cases, case_id: str
+) -> None:
+    plan = await erasure.plan("sokha")
+    await cases.handle(case_id, c.EraseCustomer(closing=True), actor="operator:mina", cause="by hand")
+    another = await cases.receive_alert(alert(2))
+    assert another != case_id
+    done = await erasure.carry_out(plan, reason="request 17", actor="operator:mina", closing=True)
+    assert done.unfinished
+    assert (await erasure.plan("sokha")).open_cases == (another,)
+    assert not (await erased(erasure)).unfinished
+
+
 async def test_what_the_bank_wrote_before_is_not_recorded_again(
     history: History, erasure: Erasure, customers: Customers
 ) -> None:
