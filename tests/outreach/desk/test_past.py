@@ -93,13 +93,9 @@ async def test_the_timeline_leads_to_each_moment_and_back(dara: httpx.AsyncClien
     assert "Earlier <kbd>" not in await shown(dara, case_id, first)
 
 
-@pytest.mark.parametrize(
-    ("at", "status"), [("yesterday", 422), ("999999", 422), ("0", 404), ("2020-01-01T00:00:00Z", 404)]
-)
-async def test_what_is_no_moment_of_the_case_is_said(
-    dara: httpx.AsyncClient, case_id: str, at: str, status: int
-) -> None:
-    assert (await dara.get(f"/cases/{case_id}/as-of", params={"at": at})).status_code == status
+async def test_what_is_no_moment_of_the_case_is_said(dara: httpx.AsyncClient, case_id: str) -> None:
+    for at, status in (("yesterday", 422), ("999999", 422), ("0", 404), ("2020-01-01T00:00:00Z", 404)):
+        assert (await dara.get(f"/cases/{case_id}/as-of", params={"at": at})).status_code == status, at
 
 
 async def test_without_a_moment_it_is_now_and_without_a_case_it_is_nothing(
