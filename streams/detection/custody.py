@@ -30,7 +30,7 @@ FLUSH_ROWS: Final = 12_000
 """So do so many judged records, however few cards they are of: they are kept until they are flushed."""
 FLUSH_EVERY_S: Final = 0.25
 """So often everything that changed is flushed, however little it is."""
-_MUCH: Final = 1_000
+_MUCH: Final = 2_500
 """A batch of so many records says that more are waiting. While so, flushes by time are a second apart: a card
 that is seen again meanwhile is written once, and nobody waits for the position of a worker that is behind."""
 _BEHIND_EVERY: Final = 4

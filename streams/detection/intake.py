@@ -1,7 +1,7 @@
 """The transaction feed: librdkafka's consumer in a thread, whole batches to the agent.
 
 Faust pays some 100 µs an event and nothing noticeable a batch. The thread asks for one record, takes whatever else is
-there already, and puts it on the agent's channel: under load that is up to 2,000 records, on a quiet feed it is one,
+there already, and puts it on the agent's channel: under load that is up to 5,000 records, on a quiet feed it is one,
 which has not waited for others.
 
 Where a partition has no stored position (a first start, or a Redis that lost its memory), it is read from the broker's
@@ -42,8 +42,8 @@ from streams.topics import TRANSACTIONS, ensure_topics
 logger = logging.getLogger(__name__)
 
 GROUP: Final = "ringback-detection"
-BATCH: Final = 2_000
-"""At most; larger ones are judged no faster, and keep alerts and flushes waiting for longer."""
+BATCH: Final = 5_000
+"""At most; batches of 2,000 cost an eighth more processor time."""
 _POLL_S: Final = 0.1
 _AGAIN_S: Final = 0.5
 _LAG_EVERY_S: Final = 2.0
