@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import psycopg
 import pytest
@@ -54,7 +55,7 @@ async def test_a_destroyed_key_leaves_its_row_without_the_key(history: History, 
 async def test_another_process_forgets_a_destroyed_key_as_soon_as_redis_says_so(
     note: Make, postgres_url: str, redis_url: str, master_key: bytes
 ) -> None:
-    options = {"master_key": master_key, "clock": utc_now, "redis_url": redis_url}
+    options: dict[str, Any] = {"master_key": master_key, "clock": utc_now, "redis_url": redis_url}
     async with (
         await History.open(postgres_url, **options) as desk,
         await History.open(postgres_url, **options) as shell,
@@ -207,7 +208,7 @@ async def test_a_key_whose_append_failed_is_used_by_the_next_one(apart: History,
 async def test_a_backup_of_the_events_does_not_bring_an_erased_customer_back(
     note: Make, servers: Addresses, postgres_url: str, keys_url: str, master_key: bytes
 ) -> None:
-    options = {"master_key": master_key, "clock": utc_now, "keys_postgres_url": keys_url}
+    options: dict[str, Any] = {"master_key": master_key, "clock": utc_now, "keys_postgres_url": keys_url}
     async with await History.open(postgres_url, **options) as first:
         await first.append(StreamWrite("case-1", [note(), note(subject="dara")]))
     backup = f"backup_{secrets.token_hex(6)}"
