@@ -136,8 +136,7 @@ def context_of(
         own = {alert.suspect for alert in state.alerts.values() if alert.card_id == card_id}
         sure = [one for one in state.confirmed if one in own and _is_sure(state, one)]
         confirmed += sure
-        believed = {alert.against for alert in state.alerts.values() if alert.card_id == card_id}
-        struck_out += [one for one in state.struck_out if one in believed | own]
+        struck_out += [one for one in state.struck_out if one in _ever_believed(timeline, card_id) | own]
         quiet += [way for one in sure if (way := _way(one, timeline)) is not None]
     return CardContextMessage(
         card_id=card_id,
@@ -147,6 +146,16 @@ def context_of(
         struck_out=list(dict.fromkeys(struck_out))[-MOST:],
         quiet=quiet[-MOST:],
     )
+
+
+def _ever_believed(timeline: Sequence[Recorded[Event]], card_id: str) -> set[str]:
+    """What the card's suspects were ever told to contradict.
+
+    What is struck out stays so, also once detection has judged the suspects anew without it.
+    """
+    events = [one.event for one in timeline]
+    own = {one.alert_id for one in events if isinstance(one, e.AlertJoined) and one.card_id == card_id}
+    return {one.against for one in events if isinstance(one, e.AlertJoined | e.AlertRevised) and one.alert_id in own}
 
 
 def _is_sure(state: CaseState, transaction_id: str) -> bool:

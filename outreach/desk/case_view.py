@@ -23,7 +23,7 @@ from outreach.cases.events import (
 from outreach.cases.state import CaseState
 from outreach.customers.service import Profile
 from outreach.desk.contact_view import ActionView, ContactView, actions, contacts
-from outreach.desk.evidence_view import AlertView, End, PaymentRow, alert_view, evidence_of, payments
+from outreach.desk.evidence_view import AlertView, End, PaymentRow, alert_view, ends_against, evidence_of, payments
 from outreach.desk.guide import Advice, Step, advise, told, way
 from outreach.desk.masking import masked_email, masked_name, masked_phone
 from outreach.desk.timeline import HIDDEN, Line, timeline
@@ -175,7 +175,7 @@ def case_view(
         promised_at=next((one.at for one in state.owed if one.at is not None), None),
         promise_zone=_promise_zone(profile, alerts),
         escalated=state.task.escalated if state.task else False,
-        believed=_believed(alerts, state),
+        believed=_believed(alerts, state, recorded),
         may_reopen=bool(state.resolution) and state.task is None and state.resolution not in {"joined", "erased"},
         left_note="" if masked else _left_note(recorded),
         must_answer=awaiting_answer(state),
@@ -205,9 +205,10 @@ def _left_note(recorded: Sequence[Recorded[Any]]) -> str:
     return ""
 
 
-def _believed(alerts: Sequence[AlertView], state: CaseState) -> list[Believed]:
-    """What the card's history was believed by, each payment once."""
-    ends = {alert.against.transaction_id: alert.against for alert in alerts if alert.against and not alert.withdrawn}
+def _believed(alerts: Sequence[AlertView], state: CaseState, recorded: Sequence[Recorded[Any]]) -> list[Believed]:
+    """What the suspects contradict, each payment once; and what was struck out, which they contradict no more."""
+    ends = {end.transaction_id: end for end in ends_against(recorded) if end.transaction_id in state.struck_out}
+    ends |= {alert.against.transaction_id: alert.against for alert in alerts if alert.against and not alert.withdrawn}
     return [Believed(payment=end, struck_out=named in state.struck_out) for named, end in ends.items()]
 
 

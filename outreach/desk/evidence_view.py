@@ -93,6 +93,12 @@ def evidence_of(recorded: Sequence[Recorded[Any]]) -> dict[str, Mapping[str, Any
     return newest
 
 
+def ends_against(recorded: Sequence[Recorded[Any]]) -> list[End]:
+    """Every payment that a suspect of the case was ever told to contradict, in the order in which they were told."""
+    told = [each.event for each in recorded if isinstance(each.event, AlertJoined | AlertRevised)]
+    return [_end(each.evidence["against"], each.against) for each in told if each.evidence.get("against")]
+
+
 def alert_view(
     alert: AlertState, evidence: Mapping[str, Any], rule: str, state: CaseState, revised_at: datetime | None
 ) -> AlertView:

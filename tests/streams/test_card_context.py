@@ -63,6 +63,12 @@ async def test_confirmed_and_struck_out_payments_are_told_with_the_way_that_beco
         last = written(settings, card, await position(history, "case.sightings-struck-out"))[-1]
         assert (last.confirmed, last.struck_out) == (("paris-2",), ("phnom-penh",))
         assert last.version > first.version
+        for number in (1, 2):  # detection judges anew without it: what it contradicts now is another payment
+            anew = alert(number, card_id=card, status="revised", against="siem-reap", raised_by="struck", evidence=both)
+            await cases.receive_alert(anew)
+        await say(cases, case_id, c.WrapUp(operator="dara", topics=[]))
+        last = written(settings, card, await position(history, "case.resolved"))[-1]
+        assert last.struck_out == ("phnom-penh",)
 
 
 async def test_a_denied_payment_says_nothing_and_a_confirmation_taken_back_is_told(

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
+
 from outreach.cases.alert import Alert
 from outreach.cases.commands import (
     AcceptContact,
@@ -183,6 +185,14 @@ class Story:
             report = ReportDelivery(contact_id=sms.contact_id, provider_id="SM1", status=status)
             await self.does(case_id, report, "provider:twilio", later_s=1.3)
         return case_id
+
+    async def judged_anew(self, case_id: str) -> None:
+        """Detection judges the Louvre without the market: it contradicts the restaurant now."""
+        now = self.clock()
+        malis = paid("Phnom Penh", now - timedelta(hours=3), "Malis Restaurant", "42.00", "USD", "tx-malis")
+        louvre = paid("Paris", now, "Musée du Louvre", "1280.00", "EUR", LOUVRE)
+        told = alert("card-sokha-visa", louvre, malis, raised_at=now, distance_km=10139, fastest_s=15.2 * 3600)
+        assert await self.cases.receive_alert(msgspec.structs.replace(told, status="revised")) == case_id
 
     def sms(self, contact_id: str, code: str) -> IntendContact:
         body = (

@@ -118,7 +118,7 @@ async def test_a_case_that_is_over_is_reopened_from_its_page(dara: httpx.AsyncCl
 
 
 async def test_a_believed_payment_is_struck_out_and_the_card_blocked(
-    dara: httpx.AsyncClient, desk: Desk, case_id: str
+    dara: httpx.AsyncClient, desk: Desk, case_id: str, story: Story
 ) -> None:
     page = (await dara.get(f"/cases/{case_id}")).text
     assert "Which of these was not theirs?" in page
@@ -133,3 +133,7 @@ async def test_a_believed_payment_is_struck_out_and_the_card_blocked(
     page = (await dara.get(f"/cases/{case_id}")).text
     assert "Struck out</span>" in page
     assert 'id="strike-out"' not in page
+    await story.judged_anew(case_id)
+    page = (await dara.get(f"/cases/{case_id}")).text
+    assert "Struck out</span>" in page, "also once the suspect contradicts another payment"
+    assert 'value="tx-malis"' in page
