@@ -19,7 +19,7 @@ from tests.infra.history.conftest import Make
 from tests.infra.history.notes import NoteTaken
 
 
-def texts(read: list[Recorded]) -> list[str]:
+def texts(read: list[Recorded[Any]]) -> list[str]:
     return [one.event.text for one in read if isinstance(one.event, NoteTaken)]
 
 
