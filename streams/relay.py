@@ -134,6 +134,7 @@ def outgoing(row: StoredEvent) -> Outgoing:
         "datacontenttype": "application/json",
         "sequence": f"{row.position:020d}",
         "streamversion": str(row.version),
+        "schemaversion": str(row.schema_version),
         "actor": row.actor,
     }
     headers, body = to_structured(CloudEvent(attributes, data))

@@ -26,6 +26,11 @@ class CaseEvent(Contract):
     datacontenttype: Literal["application/json"] = "application/json"
     dataschema: str = ""
     sequence: str = Field(pattern=r"^[0-9]+$", description="Position in the history.")
+    streamversion: str = Field(default="", pattern=r"^[0-9]*$", description="Place in its stream, from 1.")
+    schemaversion: str = Field(
+        default="", pattern=r"^[0-9]*$", description="Which form of its type `data` has, from 1."
+    )
+    actor: str = Field(default="", description="Who did it, for example `operator:dara` or `system:casework`.")
     data: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -38,7 +43,10 @@ EXAMPLES: dict[str, dict[str, object]] = {
         "subject": "case-2f4b8a10-0e5c-5f34-bb7e-6c1d2e3f4a5b",
         "time": "2026-03-14T10:12:01.300Z",
         "datacontenttype": "application/json",
-        "sequence": "17",
+        "sequence": "00000000000000000017",
+        "streamversion": "1",
+        "schemaversion": "1",
+        "actor": "system:casework",
         "data": {
             "case_id": "2f4b8a10-0e5c-5f34-bb7e-6c1d2e3f4a5b",
             "case_code": "K7MQ4R",

@@ -185,6 +185,8 @@ async def test_the_relay_sends_the_history_in_order_and_nothing_personal_in_clea
         one.event.wire_name for one in await history.read_stream(f"case-{case_id}")
     ]
     assert [one["sequence"] for one in mine] == sorted(one["sequence"] for one in mine)
+    assert [one["streamversion"] for one in mine] == [str(version + 1) for version in range(len(mine))]
+    assert {one["schemaversion"] for one in mine} == {"1"}
     assert not any(b"Sokha" in one or b"Paris" in one for one in found)
     joined = next(one for one in mine if one["type"] == "case.alert-joined")
     assert joined["data"]["personal"]["ciphertext"]
