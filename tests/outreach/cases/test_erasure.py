@@ -5,7 +5,7 @@ import pytest
 from outreach.cases import commands as c
 from outreach.cases import events as e
 from outreach.cases.errors import Refused
-from tests.outreach.cases.given import Story, alert, received
+from tests.outreach.cases.given import Story, alert, intend, received
 
 
 def test_an_open_case_is_not_erased_unless_it_is_to_be_closed() -> None:
@@ -86,3 +86,17 @@ def test_a_person_may_still_look_after_the_card_and_nothing_goes_out() -> None:
     story.when(c.TakeTask(operator="dara"))
     denied = c.DenyPayments(transactions=["paris-1"], by="operator", operator="dara")
     assert e.ContactRequested not in [type(event) for event in story.when(denied)]
+
+
+def test_an_acknowledgement_that_fails_after_the_erasure_is_not_tried_another_way() -> None:
+    story = Story(received()).told()
+    (asked,) = [
+        event
+        for event in story.when(c.ReceiveReply(reply_id="SM-9", channel="sms", meaning="fraud", text="2"))
+        if isinstance(event, e.ContactRequested)
+    ]
+    story.when(intend(asked.contact_id, "sms", "acknowledgement"))
+    story.when(c.AcceptContact(contact_id=asked.contact_id, provider_id="SM-2"))
+    story.when(c.EraseCustomer(closing=True))
+    failed = c.ReportDelivery(contact_id=asked.contact_id, provider_id="SM-2", status="undelivered", code="30003")
+    assert e.ContactRequested not in [type(event) for event in story.when(failed)]

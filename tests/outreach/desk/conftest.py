@@ -11,6 +11,7 @@ import pytest
 import uvicorn
 from argon2 import PasswordHasher
 from fastapi import FastAPI
+from playwright.async_api import Browser, Page, async_playwright
 from pydantic import SecretStr
 
 from infra.history.cancellation import end
@@ -24,10 +25,10 @@ from outreach.cases.service import Cases
 from outreach.customers.service import Customers
 from outreach.desk.accounts import Accounts
 from outreach.desk.routes import Desk, desk_router
-from tests.outreach.desk.story import Story, Ticking, some_time_ago
+from tests.outreach.desk.browsing import ARGUMENTS, installed_chromium, signed_in
+from tests.outreach.desk.story import PASSWORD, Story, Ticking, some_time_ago
 
 MASTER_KEY = bytes(range(32))
-PASSWORD = "a lot of rice and rain"
 
 CHEAP = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 """argon2 with little memory: the tests are about who may sign in, not about how long guessing takes."""
@@ -152,3 +153,17 @@ async def address(app: FastAPI, desk: Desk, projected: None, free_port: int) -> 
     desk.close()
     server.should_exit = True
     await serving
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        launched = await playwright.chromium.launch(executable_path=installed_chromium(), args=ARGUMENTS)
+        yield launched
+        await launched.close()
+
+
+@pytest.fixture
+async def page(browser: Browser, address: str) -> Page:
+    """Dara at the queue."""
+    return await signed_in(await browser.new_context(viewport={"width": 1440, "height": 900}), address)

@@ -20,6 +20,7 @@ from outreach.cases.commands import (
 from outreach.cases.service import Cases
 from outreach.customers.service import CardRef, CustomerMessage, Customers
 
+PASSWORD = "a lot of rice and rain"
 NAME, PHONE, EMAIL = "Sokha Chan", "+14155550142", "sokha.chan@example.com"
 LOUVRE, MARKET = "tx-louvre", "tx-psar-thmei"
 

@@ -14,8 +14,8 @@ from outreach.desk.accounts import (
     TooManyAttempts,
 )
 from outreach.desk.desk import Desk
-from tests.outreach.desk.conftest import PASSWORD, browser_like, sign_in
-from tests.outreach.desk.story import Ticking
+from tests.outreach.desk.conftest import browser_like, sign_in
+from tests.outreach.desk.story import PASSWORD, Ticking
 
 
 async def told(history: History, name: str) -> list[str]:

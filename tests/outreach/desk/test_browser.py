@@ -1,70 +1,18 @@
 """The desk in a real browser: by keyboard alone, live, and legible to everybody."""
 
 import asyncio
-import os
-import shutil
-from collections.abc import AsyncIterator
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, BrowserContext, Page, Route, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
 from infra.history.errors import Unavailable
 from infra.history.store import Head
 from outreach.cases.events import DataViewed
 from outreach.desk.desk import Desk
-from tests.outreach.desk.conftest import PASSWORD
+from tests.outreach.desk.browsing import nothing_serious, signed_in
 from tests.outreach.desk.story import MARKET, NAME, Story, Ticking
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
-
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-OF_MACOS = (
-    "/Applications/Chromium.app/Contents/MacOS/Chromium",
-    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-)
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-SERIOUS = {"serious", "critical"}
-
-
-def installed_chromium() -> str:
-    """The browser that is there; where there is none, CI fails and a developer's run goes on without these tests."""
-    found = [os.environ.get("RINGBACK_CHROMIUM"), *map(shutil.which, NAMES), *filter(os.path.exists, OF_MACOS)]
-    chromium = next(filter(None, found), None)
-    if chromium is None:
-        missing = "no Chromium or Chrome is installed (or name one in RINGBACK_CHROMIUM)"
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    return chromium
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        launched = await playwright.chromium.launch(executable_path=installed_chromium(), args=ARGUMENTS)
-        yield launched
-        await launched.close()
-
-
-async def signed_in(context: BrowserContext, address: str, name: str = "dara") -> Page:
-    """A page at the queue, reached through the sign-in form by keyboard; whatever the page throws fails the test."""
-    page = await context.new_page()
-    context.on("weberror", lambda error: pytest.fail(f"the page threw {error.error}"))
-    await page.goto(f"{address}/sign-in")
-    await page.locator("input[name=name]:focus").wait_for()
-    await page.keyboard.type(name)
-    await page.keyboard.press("Tab")
-    await page.keyboard.type(PASSWORD)
-    await page.keyboard.press("Enter")
-    await page.wait_for_url(f"{address}/")
-    return page
-
-
-@pytest.fixture
-async def page(browser: Browser, address: str) -> Page:
-    """Dara at the queue."""
-    return await signed_in(await browser.new_context(viewport={"width": 1440, "height": 900}), address)
 
 
 async def test_a_whole_case_by_keyboard_alone(page: Page, story: Story, desk: Desk) -> None:
@@ -234,79 +182,6 @@ async def test_every_suspect_payment_is_shown_and_asked_about(page: Page, story:
     await expect(page.locator(".why .pill.bad")).to_have_count(3)
 
 
-async def nothing_serious(page: Page, what: str) -> None:
-    found = await Axe().run(page)
-    serious = [each for each in found.response["violations"] if each["impact"] in SERIOUS]
-    nodes = [(each["id"], [(node["html"][:120], node["failureSummary"]) for node in each["nodes"]]) for each in serious]
-    assert not serious, f"{what}: {nodes}"
-
-
-async def test_what_is_pressed_while_an_answer_is_awaited_is_not_sent(page: Page, story: Story, address: str) -> None:
-    case_id = await story.sokha()
-    await page.goto(f"{address}/cases/{case_id}")
-    await page.keyboard.press("t")
-    await page.locator("#note").fill("half a thought")
-    await page.keyboard.press("Escape")
-    sent: list[str] = []
-    held = asyncio.Event()
-
-    async def slowly(route: Route) -> None:
-        sent.append(route.request.url.rpartition("/")[2])
-        await held.wait()
-        await route.continue_()
-
-    await page.route("**/cases/*/deny", slowly)
-    await page.route("**/cases/*/confirm", slowly)
-    for key in ("n", "Enter", "Enter", "y", "Enter"):
-        await page.keyboard.press(key)
-    await expect(page.locator("main")).to_have_attribute("aria-busy", "true")
-    held.set()
-    await expect(page.locator(".next.wrap_up")).to_be_visible()
-    assert sent == ["deny"]
-    await expect(page.locator("#problem")).to_have_count(0)
-    await expect(page.locator("#note")).to_have_value("half a thought")
-
-
-async def test_a_session_that_ends_in_the_middle_of_a_case_costs_nothing_that_was_typed(
-    page: Page, story: Story, desk: Desk, address: str
-) -> None:
-    case_id = await story.sokha()
-    await page.goto(f"{address}/cases/{case_id}")
-    await page.keyboard.press("t")
-    await page.locator("#note").fill("half a thought")
-    await page.keyboard.press("Escape")
-    await page.context.clear_cookies(name="ringback_session")
-    await page.keyboard.press("n")
-    await page.keyboard.press("Enter")
-    await expect(page.locator("#again-password")).to_be_focused()
-    await page.keyboard.type("not this")
-    await page.keyboard.press("Enter")
-    await expect(page.locator("#signed-out [role=alert]")).to_be_visible()
-    await page.locator("#again-password").fill(PASSWORD)
-    await page.keyboard.press("Enter")
-    await expect(page.locator("#signed-out")).to_be_hidden()
-    await expect(page.locator("#note")).to_have_value("half a thought")
-    assert not (await desk.cases.load(case_id))[0].denied
-    await page.locator("#deny").press("Enter")
-    await expect(page.locator(".next.wrap_up")).to_be_visible()
-
-
-async def test_somebody_else_who_signs_in_there_finds_nothing_of_what_was_typed(
-    page: Page, story: Story, address: str
-) -> None:
-    case_id = await story.sokha()
-    await page.goto(f"{address}/cases/{case_id}")
-    await page.keyboard.press("t")
-    await page.locator("#note").fill("half a thought")
-    await page.context.clear_cookies(name="ringback_session")
-    await page.locator("#deny").press("Enter")
-    await page.locator("#again-name").fill("mina")
-    await page.locator("#again-password").fill(PASSWORD)
-    await page.keyboard.press("Enter")
-    await expect(page.locator("#next-title")).to_have_text("dara has this case")
-    await expect(page.locator("#note")).to_have_count(0)
-
-
 async def test_a_case_that_nobody_answers_goes_back_with_what_was_noted(page: Page, story: Story, address: str) -> None:
     case_id = await story.sokha()
     await page.goto(f"{address}/cases/{case_id}")
@@ -371,8 +246,7 @@ async def test_the_past_is_walked_by_keyboard_and_legible(page: Page, story: Sto
     await expect(page.locator(".as-of")).to_contain_text("after 2 of")
     await page.keyboard.press(",")
     await expect(page.locator(".as-of")).to_contain_text("after 1 of")
-    found = await Axe().run(page)
-    assert [each["id"] for each in found.response["violations"] if each["impact"] in SERIOUS] == []
+    await nothing_serious(page, "the past")
     await page.keyboard.press("n")
     await page.wait_for_url(f"{address}/cases/{case_id}")
     await expect(page.locator("h1")).to_have_text(NAME)

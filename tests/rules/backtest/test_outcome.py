@@ -136,8 +136,11 @@ def test_a_false_alarm_has_its_evidence_and_its_truth() -> None:
 
 
 def test_two_messages_of_one_city_with_points_apart_are_told_so() -> None:
-    near = {"lat": 49.9, "lon": 2.34}
-    rows = [payment("x1", "Paris", card_id="x"), payment("x2", "Paris", TEN + minutes(5), card_id="x", location=near)]
+    south, north = ({"lat": lat, "lon": 2.34} for lat in (48.37, 49.35))  # each as near to Paris as not to be doubted
+    rows = [
+        payment("x1", "Paris", card_id="x", location=south),
+        payment("x2", "Paris", TEN + minutes(5), card_id="x", location=north),
+    ]
     part = judge_partition(enumerate(rows), {LIVE: RULES}, truth(), stamp_ms=STAMP_MS)
     (found,) = explain(worst(part.told[LIVE], Truth()), {"x": rows}, Truth(), {}, RULES)
     assert "state the same city" in found.why

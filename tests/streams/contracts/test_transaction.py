@@ -105,14 +105,14 @@ CHANGES = st.fixed_dictionaries(
 
 
 @given(changes=CHANGES)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_both_readers_give_the_same_answer_whatever_a_field_holds(changes: dict[str, Any]) -> None:
     agree(json.dumps({**GOOD, **changes}).encode())
     agree(json.dumps({**LEAST, **changes}, ensure_ascii=False).encode("utf-8", "surrogatepass"))
 
 
 @given(data=st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_both_readers_give_the_same_answer_whatever_is_done_to_the_bytes(data: st.DataObject) -> None:
     raw = row(unknown={"a": [1, "é"]})
     start = data.draw(st.integers(0, len(raw)), "start")
