@@ -74,8 +74,10 @@ bench-detection: $(READY) ## Measure detection beside others on Apache Kafka (ne
 bench-history: $(READY) ## Measure the history beside the eventsourcing library's PostgreSQL recorder, up to a million events
 	$(BIN)/python -m tests.bench.bench_history $(BENCH)
 
-bench-limits: $(READY) ## Measure the delay of alerts, growth and recovery on Apache Kafka
+bench-limits: $(READY) ## Measure the delay of alerts, growth, recovery, broken rows and a long lag on Apache Kafka; two workers
+	$(BIN)/python -m tests.bench.bench_workers
 	$(BIN)/python -m tests.bench.bench_delay
+	$(BIN)/python -m tests.bench.bench_strain
 	$(BIN)/python -m tests.bench.bench_growth
 	$(BIN)/python -m tests.bench.bench_recovery
 
