@@ -374,7 +374,10 @@ class Custody:
         for partition in list(self._held.values()):
             await self._begin_flush(partition)
         if self._flushes:
-            await asyncio.gather(*self._flushes.values())
+            done, _ = await asyncio.wait(list(self._flushes.values()))
+            for flush in done:
+                if not flush.cancelled():  # by whoever let everything go meanwhile
+                    flush.result()
 
     def _end_flushes(self) -> None:
         for task in self._flushes.values():

@@ -225,6 +225,9 @@ class Intake(Service):
         while True:
             try:
                 return future.result(0.1)
+            except concurrent.futures.CancelledError:  # what it waited for was dropped meanwhile: claimed anew, then
+                self._anew.set()
+                return None
             except concurrent.futures.TimeoutError:
                 self._tell_lag()
                 if self._ending.is_set() and not to_the_end:
