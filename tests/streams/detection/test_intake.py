@@ -1,12 +1,14 @@
 """Where a partition is read from that has no stored position."""
 
+import asyncio
 from typing import Any, cast
 
 import confluent_kafka
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, KafkaError, KafkaException, TopicPartition
 
-from streams.detection.intake import _remembered
+from infra.settings import Settings
+from streams.detection.intake import Intake, _remembered
 
 SINCE_MS = 1_773_482_400_000
 
@@ -46,3 +48,14 @@ def test_a_partition_without_a_position_begins_where_it_matters_or_else_at_its_b
     broker = Broker(says)
     assert begins(broker) == begin
     assert broker.asked == ([] if says is None else [SINCE_MS, SINCE_MS])
+
+
+async def test_what_is_waited_for_and_dropped_does_not_end_the_reading() -> None:
+    intake = Intake(Settings(kafka_servers="127.0.0.1:1"), channel=None, custody=cast("Any", None))
+    intake._running = asyncio.get_running_loop()
+
+    async def dropped() -> str:
+        raise asyncio.CancelledError
+
+    assert await asyncio.to_thread(intake._wait_for, dropped()) is None
+    assert intake._anew.is_set()
