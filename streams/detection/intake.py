@@ -71,6 +71,7 @@ class Intake(Service):
         self._anew = threading.Event()
         self._thread: threading.Thread | None = None
         self._running: asyncio.AbstractEventLoop | None = None
+        self._over: asyncio.Future[None] | None = None
         self._assignment = 0
         self._joined = False
         self._consumer: confluent_kafka.Consumer | None = None
@@ -90,14 +91,36 @@ class Intake(Service):
     async def on_start(self) -> None:
         """Begins reading."""
         self._running = asyncio.get_running_loop()
-        self._thread = threading.Thread(target=self._run, name="ringback-intake", daemon=True)
+        self._over = self._running.create_future()
+        self._thread = threading.Thread(
+            target=self._run_to_the_end, args=(self._running, self._over), name="ringback-intake", daemon=True
+        )
         self._thread.start()
+
+    async def ended(self) -> None:
+        """Returns when the reading has ended because it was told to; to be awaited after the start.
+
+        Raises:
+            Exception: what it ended of. Nothing is read any more: leave the process.
+        """
+        if self._over is not None:
+            await asyncio.shield(self._over)
 
     async def on_stop(self) -> None:
         """Leaves the group, which flushes, and ends."""
         self._ending.set()
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join)
+
+    def _run_to_the_end(self, loop: asyncio.AbstractEventLoop, over: "asyncio.Future[None]") -> None:
+        """Runs, and says on the loop how it ended; a thread that dies would leave a worker that stands still."""
+        try:
+            self._run()
+        except Exception as error:
+            logger.critical("the intake ended for a reason that is not understood", exc_info=error)
+            loop.call_soon_threadsafe(over.set_exception, error)
+        else:
+            loop.call_soon_threadsafe(over.set_result, None)
 
     def _run(self) -> None:
         while not self._ending.is_set():

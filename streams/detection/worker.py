@@ -57,6 +57,10 @@ class Detection(Service):
         await self._outbox.run()
 
     @Service.task
+    async def _read(self) -> None:
+        await self._intake.ended()  # what it raises ends the process
+
+    @Service.task
     async def _flush(self) -> None:
         while not self.should_stop:
             await self.sleep(FLUSH_EVERY_S)

@@ -36,9 +36,14 @@ def until(seen: Callable[[], Any], what: str, patience_s: float = PATIENCE_S) ->
 
 
 class Worker:
-    """One worker process."""
+    """One worker process.
 
-    def __init__(self, settings: Settings) -> None:
+    Args:
+        settings: of its servers.
+        before: what the process does before it runs.
+    """
+
+    def __init__(self, settings: Settings, before: str = "") -> None:
         environment = os.environ | {
             "RINGBACK_REDIS_URL": settings.redis_url or "",
             "RINGBACK_KAFKA_SERVERS": settings.kafka_servers or "",
@@ -47,7 +52,7 @@ class Worker:
         self._folder = tempfile.TemporaryDirectory(prefix="ringback-worker-")
         self._ready = Path(self._folder.name) / "ready"
         environment[READY_FILE] = str(self._ready)
-        self.process = subprocess.Popen([sys.executable, "-c", _PROGRAM], env=environment)  # noqa: S603 - our own program
+        self.process = subprocess.Popen([sys.executable, "-c", before + _PROGRAM], env=environment)  # noqa: S603 - our own program
 
     @property
     def ready(self) -> bool:

@@ -59,3 +59,12 @@ async def test_what_is_waited_for_and_dropped_does_not_end_the_reading() -> None
 
     assert await asyncio.to_thread(intake._wait_for, dropped()) is None
     assert intake._anew.is_set()
+
+
+async def test_what_ends_the_reading_is_told_to_whoever_waits_for_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    intake = Intake(Settings(kafka_servers="127.0.0.1:1"), channel=None, custody=cast("Any", None))
+    monkeypatch.setattr(intake, "_run", lambda: {}["nobody thought of this"])
+    await intake.on_start()
+    with pytest.raises(KeyError, match="nobody thought of this"):
+        await asyncio.wait_for(intake.ended(), 10)
+    await intake.on_stop()

@@ -90,6 +90,19 @@ def test_a_worker_ends_in_good_order_and_flushes_before(
     assert judged(stage) == 6
 
 
+def test_a_worker_that_cannot_read_any_more_ends_and_says_that_it_failed(stage: Settings) -> None:
+    breaks = (
+        "from streams.detection.intake import Intake\n"
+        "def broken(self, consumer): raise KeyError('nobody thought of this')\n"
+        "Intake._read = broken\n"
+    )
+    worker = Worker(stage, before=breaks)
+    try:
+        assert worker.process.wait(60) != 0
+    finally:
+        worker.stop()
+
+
 @pytest.mark.faults
 def test_a_stopped_worker_that_continues_after_its_partitions_have_moved_changes_nothing(
     stage: Settings, bank: Bank, start: Callable[[], Worker]
