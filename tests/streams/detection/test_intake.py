@@ -62,8 +62,11 @@ async def test_what_is_waited_for_and_dropped_does_not_end_the_reading() -> None
 
 
 async def test_what_ends_the_reading_is_told_to_whoever_waits_for_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> None:
+        raise KeyError("nobody thought of this")
+
     intake = Intake(Settings(kafka_servers="127.0.0.1:1"), channel=None, custody=cast("Any", None))
-    monkeypatch.setattr(intake, "_run", lambda: {}["nobody thought of this"])
+    monkeypatch.setattr(intake, "_run", broken)
     await intake.on_start()
     with pytest.raises(KeyError, match="nobody thought of this"):
         await asyncio.wait_for(intake.ended(), 10)
