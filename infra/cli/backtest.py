@@ -3,7 +3,7 @@
 import os
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 import polars as pl
@@ -23,6 +23,9 @@ from rules.backtest.outcome import Outcome
 from rules.backtest.report import page
 from rules.backtest.score import Score, Share
 from rules.backtest.truth import TrueCase, Truth
+
+_SMALL_BYTES: Final = 4 * 2**20
+"""What is smaller has been judged before a second process has started."""
 
 
 class UnusableLabelsError(ValueError):
@@ -62,7 +65,9 @@ def backtest(
     ] = None,
     tokenise: Annotated[bool, typer.Option("--tokenise", help="Replace card numbers by a keyed hash.")] = False,
     plain: Annotated[bool, typer.Option("--plain", help="Neither others' rules nor the curve: quicker.")] = False,
-    processes: Annotated[int | None, typer.Option(metavar="N", min=1, help="As many as there are cores.")] = None,
+    processes: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="As many as there are cores, if it pays.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON, for scripts.")] = False,
 ) -> None:
     """Judges a labelled history and says how right that was: precision, recall, alerts a day, delays, mistakes.
@@ -81,7 +86,7 @@ def backtest(
         compare=not plain,
         stamp_ms=int(utc_now().timestamp() * 1000),
     )
-    found = run(asked, processes=processes or os.cpu_count() or 1, quiet=as_json)
+    found = run(asked, count=processes or _count_for(file), quiet=as_json)
     if report is not None:
         report.write_text(page(found, rulesets), encoding="utf-8")
     if as_json:
@@ -94,6 +99,11 @@ def _map(columns: str | None) -> ColumnMap | None:
     if columns is None:
         return None
     return preset(columns) if columns in PRESETS else read_map(Path(columns).read_text(encoding="utf-8"))
+
+
+def _count_for(file: Path) -> int:
+    """How many processes pay for a file of this size."""
+    return 1 if file.stat().st_size < _SMALL_BYTES else os.cpu_count() or 1
 
 
 def _beside(path: Path) -> Path | None:

@@ -1,12 +1,9 @@
 """A backtest over many processes: the history is split into partitions of cards, and each is judged by itself."""
 
-import gc
-import os
 import resource
 import shutil
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from itertools import repeat
 from pathlib import Path
 from tempfile import mkdtemp
 from time import monotonic
@@ -15,6 +12,7 @@ from typing import Final, NamedTuple
 import polars as pl
 
 from infra.cli.backtest_rows import History, card_of, jobs_of, partition_lines, partition_of, partitions_of, split
+from infra.cli.processes import worker_processes
 from infra.cli.screen import progress_bar
 from rules.backtest.judging import LIVE, Part, judge_factors, judge_partition
 from rules.backtest.mistakes import explain, worst
@@ -50,21 +48,19 @@ class _Judged(NamedTuple):
     peak_kb: int
 
 
-def run(asked: Asked, *, processes: int, quiet: bool) -> Outcome:
-    """Judges the history.
+def run(asked: Asked, *, count: int, quiet: bool) -> Outcome:
+    """Judges the history, with so many processes.
 
     Raises:
+        ProcessKilledError: one of them was killed.
         UnusableMapError: a column is missing.
         OSError: the history cannot be read, or there is no room beside the temporary files.
     """
     begun_s = monotonic()
     room = Path(mkdtemp(prefix="ringback-backtest-"))
     try:
-        with (
-            progress_bar(quiet=quiet) as progress,
-            ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_settle) as pool,
-        ):
-            jobs, partitions = jobs_of(asked.history, processes), partitions_of(asked.history)
+        with progress_bar(quiet=quiet) as progress, worker_processes(count) as pool:
+            jobs, partitions = jobs_of(asked.history, count), partitions_of(asked.history)
             bar = progress.add_task("split", total=len(jobs))
             frauds: list[FraudRow] = []
             rows = 0
@@ -75,29 +71,25 @@ def run(asked: Asked, *, processes: int, quiet: bool) -> Outcome:
             truth = asked.truth or cases_from(frauds)
             truth.known = asked.truth is not None or _marked(asked.history)
             bar = progress.add_task("judge", total=rows)
-            parts: dict[int, Part] = {}
+            parts: list[Part] = []
             factors: dict[float, Tally] = {}
             peak_kb = 0
-            waiting = {
-                pool.submit(_judge, asked, truth, room, number, len(jobs)): number for number in range(partitions)
-            }
-            for each in as_completed(waiting):
-                judged = each.result()
-                parts[waiting[each]] = judged.part
+            same = map(repeat, (asked, truth, room, len(jobs)))
+            for judged in pool.map(_judge, range(partitions), *same):
+                parts.append(judged.part)
                 peak_kb = max(peak_kb, judged.peak_kb)
                 for factor, counted in judged.factors.items():
                     factors.setdefault(factor, Tally()).add(counted)
                 progress.advance(bar, judged.part.rows)
-            ordered = [parts[number] for number in sorted(parts)]
             found = outcome(
-                ordered,
+                parts,
                 factors,
                 truth,
                 file=asked.history.file.name,
                 ruleset=asked.rulesets[LIVE].version,
                 against=asked.rulesets["against"].version if "against" in asked.rulesets else None,
             )
-            _look_into(found, ordered, asked, truth, room=room, jobs=len(jobs))
+            _look_into(found, parts, asked, truth, room=room, jobs=len(jobs))
     finally:
         shutil.rmtree(room, ignore_errors=True)
     found.simulated = asked.labels is not None and asked.truth is not None
@@ -107,17 +99,11 @@ def run(asked: Asked, *, processes: int, quiet: bool) -> Outcome:
     return found
 
 
-def _settle() -> None:
-    """What every process does first: long-lived objects are not looked at again and again."""
-    os.environ["POLARS_MAX_THREADS"] = "1"
-    gc.set_threshold(100_000, 50, 100)
-
-
 def _marked(history: History) -> bool:
     return history.mapping is not None and history.mapping.fraud is not None
 
 
-def _judge(asked: Asked, truth: Truth, room: Path, partition: int, jobs: int) -> _Judged:
+def _judge(partition: int, asked: Asked, truth: Truth, room: Path, jobs: int) -> _Judged:
     part = judge_partition(
         partition_lines(room, partition, jobs),
         asked.rulesets,

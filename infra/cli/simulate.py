@@ -7,14 +7,11 @@ spelt out and appended. Memory holds a block or a slice of time for each process
 import json
 import os
 import shutil
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import pairwise
-from multiprocessing import get_context
 from pathlib import Path
 from tempfile import mkdtemp
 from time import monotonic
@@ -26,6 +23,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from infra.cli.processes import worker_processes
 from infra.cli.screen import progress_bar
 from rules.simulate.rows import frame_of, labels_of
 from rules.simulate.simulation import START, CaseTruth, Plan, simulate_block
@@ -73,7 +71,7 @@ def simulate(
         raise typer.BadParameter(f"ends with none of {', '.join(Format)}", param_hint="FILE")
     plan = Plan(cards=cards, days=days, seed=seed, start=start.replace(tzinfo=UTC))
     begun_s = monotonic()
-    made = write(plan, file, processes=processes or os.cpu_count() or 1, quiet=as_json)
+    made = write(plan, file, count=processes or os.cpu_count() or 1, quiet=as_json)
     seconds = monotonic() - begun_s
     if as_json:
         typer.echo(json.dumps(asdict(made) | {"elapsed_s": round(seconds, 2), "file": str(file)}))
@@ -107,22 +105,21 @@ def cases_file(file: Path) -> Path:
     return file.with_suffix(".cases.csv")
 
 
-def write(plan: Plan, file: Path, *, processes: int, quiet: bool) -> Made:
-    """Simulates the plan into the file and the two beside it; they appear when they are whole.
+def write(plan: Plan, file: Path, *, count: int, quiet: bool) -> Made:
+    """Simulates the plan into the file and the two beside it, with so many processes; they appear when they are whole.
 
     Raises:
+        ProcessKilledError: one of the processes was killed.
         OSError: they cannot be written.
     """
     room = Path(mkdtemp(prefix=f".{file.name}.", dir=file.parent))
     try:
-        with progress_bar(quiet=quiet) as progress, _workers(processes) as pool:
+        with progress_bar(quiet=quiet) as progress, worker_processes(count) as pool:
             bar = progress.add_task("people", total=plan.blocks)
             counts, fraudulent = [], 0
             cases: list[CaseTruth] = []
-            for count, bad, found in pool.map(
-                _simulate, [plan] * plan.blocks, range(plan.blocks), [room] * plan.blocks
-            ):
-                counts.append(count)
+            for rows, bad, found in pool.map(_simulate, [plan] * plan.blocks, range(plan.blocks), [room] * plan.blocks):
+                counts.append(rows)
                 fraudulent += bad
                 cases += found
                 progress.advance(bar)
@@ -141,7 +138,7 @@ def _simulate(plan: Plan, number: int, room: Path) -> tuple[int, int, list[CaseT
     return len(rows), int((rows["case"] > 0).sum()), cases
 
 
-def _merge(pool: ProcessPoolExecutor, progress: Progress, plan: Plan, room: Path, *, kind: Format, total: int) -> None:
+def _merge(pool: Executor, progress: Progress, plan: Plan, room: Path, *, kind: Format, total: int) -> None:
     """Appends slice after slice of time, in order, each made by whichever process is free."""
     bar = progress.add_task("transactions", total=total)
     count = max(1, total // ROWS_A_SLICE)
@@ -214,18 +211,3 @@ def _append(whole: Any, part: Path) -> None:
     with part.open("rb") as file:
         shutil.copyfileobj(file, whole, 1 << 20)
     part.unlink()
-
-
-@contextmanager
-def _workers(processes: int) -> Iterator[ProcessPoolExecutor]:
-    """Processes with one thread of polars each; they are as many as the cores."""
-    before = os.environ.get("POLARS_MAX_THREADS")
-    os.environ["POLARS_MAX_THREADS"] = "1"
-    try:
-        with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-            yield pool
-    finally:
-        if before is None:
-            os.environ.pop("POLARS_MAX_THREADS", None)
-        else:
-            os.environ["POLARS_MAX_THREADS"] = before

@@ -20,7 +20,7 @@ PLAN = Plan(cards=500, days=4, seed=7)
 @pytest.fixture(scope="module")
 def ndjson(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("history") / "history.ndjson"
-    simulate.write(PLAN, file, processes=1, quiet=True)
+    simulate.write(PLAN, file, count=1, quiet=True)
     return file
 
 
@@ -56,7 +56,7 @@ def test_parquet_and_ndjson_and_any_number_of_processes_are_judged_alike(
     ndjson: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     table = tmp_path / "history.parquet"
-    simulate.write(PLAN, table, processes=1, quiet=True)
+    simulate.write(PLAN, table, count=1, quiet=True)
     one = backtest(capsys, ndjson, "--plain")
     assert without_times(backtest(capsys, table, "--plain")) == without_times(one)
     assert without_times(backtest(capsys, ndjson, "--plain", "--processes", "2")) == without_times(one)

@@ -17,13 +17,13 @@ PLAN = Plan(cards=4_300, days=1, seed=3)
 @pytest.fixture(scope="module")
 def ndjson(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("one") / "transactions.ndjson"
-    command.write(PLAN, file, processes=1, quiet=True)
+    command.write(PLAN, file, count=1, quiet=True)
     return file
 
 
 def test_the_number_of_processes_changes_no_byte(ndjson: Path, tmp_path: Path) -> None:
     other = tmp_path / "transactions.ndjson"
-    made = command.write(PLAN, other, processes=2, quiet=True)
+    made = command.write(PLAN, other, count=2, quiet=True)
     assert other.read_bytes() == ndjson.read_bytes()
     assert command.labels_file(other).read_bytes() == command.labels_file(ndjson).read_bytes()
     assert command.cases_file(other).read_bytes() == command.cases_file(ndjson).read_bytes()
@@ -45,7 +45,7 @@ def test_what_the_labels_name_is_in_the_file(ndjson: Path) -> None:
 
 def test_parquet_holds_the_same_rows(ndjson: Path, tmp_path: Path) -> None:
     file = tmp_path / "transactions.parquet"
-    command.write(PLAN, file, processes=1, quiet=True)
+    command.write(PLAN, file, count=1, quiet=True)
     rows = pl.read_parquet(file)
     first = json.loads(ndjson.read_bytes().splitlines()[0])
     assert rows.row(0, named=True) == first
