@@ -14,7 +14,7 @@ ROOMS := streams rules outreach infra tests
 # Pure decisions: every branch of them is covered, always.
 DECISIONS := $(shell echo 'rules/* \
 	outreach/cases/decide.py outreach/cases/alerts.py outreach/cases/answers.py outreach/cases/card_actions.py \
-	outreach/cases/calls.py outreach/cases/evolve_calls.py outreach/cases/contacts.py outreach/cases/tasks.py outreach/cases/draft.py outreach/cases/evolve.py \
+	outreach/cases/calls.py outreach/cases/evolve_calls.py outreach/cases/contacts.py outreach/cases/supervision.py outreach/cases/tasks.py outreach/cases/draft.py outreach/cases/evolve.py \
 	outreach/cases/identity.py outreach/cases/state.py \
 	outreach/contact/policy.py outreach/contact/replies.py outreach/contact/encoding.py streams/rulesets/decide.py' | tr -s ' \t\\' ,)
 # The slowest first, so that no process is left with them at the end.
@@ -31,6 +31,8 @@ demo: $(READY) ## Run the whole system with a rehearsal bank, phone and mail net
 
 test: $(READY) ## Run the tests with branch coverage
 	@rm -f .coverage .coverage.*
+	@# hypothesis's tables of Unicode: made here in seconds, and not by each process under coverage in many
+	@$(BIN)/python -c 'from hypothesis import given, strategies; given(strategies.text())(lambda text: None)()'
 	$(PYTEST) -m "not faults" --numprocesses 4 --dist loadfile --cov --cov-branch --cov-report= $(TESTS)
 	@echo; echo "Coverage, branches included:"
 	@$(BIN)/coverage report --skip-covered --skip-empty --format=text | tail -n 40
@@ -65,7 +67,9 @@ lock: $(READY) ## Resolve the dependencies anew into requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --all-extras --upgrade \
 		--custom-compile-command 'make lock' pyproject.toml --output-file requirements.lock
 
-bench: $(READY) bench-detection bench-limits ## Measure what the documents claim
+bench: $(READY) bench-detection bench-limits bench-history ## Measure what the documents claim
+	$(BIN)/python -m tests.bench.bench_rules
+	$(BIN)/python -m tests.bench.bench_backtest
 	$(BIN)/python -m tests.bench.bench_latency
 
 bench-detection: $(READY) ## Measure detection beside others on Apache Kafka (needs Java 17 and Maven); BENCH=--embedded: alone
@@ -74,7 +78,7 @@ bench-detection: $(READY) ## Measure detection beside others on Apache Kafka (ne
 bench-history: $(READY) ## Measure the history beside the eventsourcing library's PostgreSQL recorder, up to a million events
 	$(BIN)/python -m tests.bench.bench_history $(BENCH)
 
-bench-limits: $(READY) ## Measure the delay of alerts, growth, recovery, broken rows and a long lag on Apache Kafka; two workers
+bench-limits: $(READY) ## Measure two workers, delay, broken rows, a long lag, growth and recovery
 	$(BIN)/python -m tests.bench.bench_workers
 	$(BIN)/python -m tests.bench.bench_delay
 	$(BIN)/python -m tests.bench.bench_strain
