@@ -44,7 +44,7 @@ CREATE FUNCTION history.recognised(
     p_streams text[], p_stream text[], p_event_id uuid[], p_type text[],
     OUT outcome text, OUT "position" bigint, OUT versions bigint[], OUT present uuid[]
 ) LANGUAGE plpgsql STABLE
-SET enable_seqscan TO off SET enable_hashjoin TO off SET enable_mergejoin TO off AS $$
+SET enable_seqscan TO off SET enable_hashjoin TO off SET enable_mergejoin TO off SET jit TO off AS $$
 #variable_conflict use_column
 DECLARE
     other boolean;
@@ -90,7 +90,9 @@ END $$;
 --   conflict    a stream is not at its expected version: `position` is its place in the batch's writes, `versions`
 --               what was found
 --
--- Plans are made once and go by index whatever the statistics say: the tables are empty when the first is made.
+-- Plans are made once and go by index whatever the statistics say: the tables are empty when the first is made. Before
+-- PostgreSQL 18 a plan that must read the head's one row from end to end costs so much on paper that it would be compiled
+-- anew at each append.
 CREATE FUNCTION history.append_batches(
     p_writes integer[], p_events integer[], p_names text[], p_write_stream integer[], p_expected bigint[],
     p_stream integer[], p_event_id uuid[], p_type text[], p_schema_version bigint[], p_occurred_at timestamptz[],
@@ -98,7 +100,7 @@ CREATE FUNCTION history.append_batches(
     p_payload bytea[], p_personal bytea[], p_key_id uuid[]
 ) RETURNS TABLE (outcome text, "position" bigint, versions bigint[], present uuid[]) LANGUAGE plpgsql
 SET enable_seqscan TO off SET enable_hashjoin TO off SET enable_mergejoin TO off
-SET plan_cache_mode TO force_generic_plan AS $$
+SET plan_cache_mode TO force_generic_plan SET jit TO off AS $$
 #variable_conflict use_column
 DECLARE
     last       history.head%ROWTYPE;

@@ -138,7 +138,7 @@ def _arguments(batches: Sequence[Batch], keys: Mapping[str, CustomerKey]) -> tup
         Texts.of(new.subject for new in events),
         Texts.of(new.correlation_id for new in events),
         Texts.of(new.causation_id for new in events),
-        Bytes(half.payload for half in halves),
-        Bytes(personal for personal, _ in boxes),
+        Bytes.of(half.payload for half in halves),
+        Bytes.of(personal for personal, _ in boxes),
         Uuids.of(key_id for _, key_id in boxes),
     )

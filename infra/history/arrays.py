@@ -17,7 +17,9 @@ from psycopg.pq import Format
 
 _HEAD: Final = Struct(">5I").pack
 _four: Final = Struct(">I").pack
-_eight: Final = Struct(">q").pack
+_framed_four: Final = Struct(">II").pack
+_framed_eight: Final = Struct(">Iq").pack
+_SIXTEEN: Final = b"\0\0\0\x10"
 _NULL: Final = b"\xff\xff\xff\xff"
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -31,8 +33,8 @@ class BinaryArray:
     """The oid of the elements' type (src/include/catalog/pg_type.dat), as ``oid`` is the array's."""
     oid: ClassVar[int]
 
-    def __init__(self, elements: Iterable[bytes | None]) -> None:
-        framed = [_NULL if one is None else _four(len(one)) + one for one in elements]
+    def __init__(self, framed: list[bytes]) -> None:
+        """Of elements that stand behind their length already."""
         if framed:
             framed.insert(0, _HEAD(1, _NULL in framed, self.element, len(framed), 1))
         else:
@@ -48,7 +50,7 @@ class Int4s(BinaryArray):
     @classmethod
     def of(cls, numbers: Iterable[int]) -> "Int4s":
         """From numbers."""
-        return cls(map(_four, numbers))
+        return cls([_framed_four(4, number) for number in numbers])
 
 
 class Int8s(BinaryArray):
@@ -59,7 +61,7 @@ class Int8s(BinaryArray):
     @classmethod
     def of(cls, numbers: Iterable[int | None]) -> "Int8s":
         """From numbers that are not negative, or None."""
-        return cls(None if number is None else _eight(number) for number in numbers)
+        return cls([_NULL if number is None else _framed_eight(8, number) for number in numbers])
 
 
 class Texts(BinaryArray):
@@ -70,7 +72,7 @@ class Texts(BinaryArray):
     @classmethod
     def of(cls, texts: Iterable[str | None]) -> "Texts":
         """From texts, or None."""
-        return cls(None if text is None else text.encode() for text in texts)
+        return cls([_NULL if text is None else _framed(text.encode()) for text in texts])
 
 
 class Uuids(BinaryArray):
@@ -81,7 +83,7 @@ class Uuids(BinaryArray):
     @classmethod
     def of(cls, ids: Iterable[UUID | None]) -> "Uuids":
         """From ids, or None."""
-        return cls(None if one is None else one.bytes for one in ids)
+        return cls([_NULL if one is None else _SIXTEEN + one.bytes for one in ids])
 
 
 class Moments(BinaryArray):
@@ -92,13 +94,22 @@ class Moments(BinaryArray):
     @classmethod
     def of(cls, moments: Iterable[datetime]) -> "Moments":
         """From moments with an offset."""
-        return cls(_eight((moment - _EPOCH) // _MICROSECOND) for moment in moments)
+        return cls([_framed_eight(8, (moment - _EPOCH) // _MICROSECOND) for moment in moments])
 
 
 class Bytes(BinaryArray):
     """``bytea[]``."""
 
     element, oid = 17, 1001
+
+    @classmethod
+    def of(cls, values: Iterable[bytes | None]) -> "Bytes":
+        """From bytes, or None."""
+        return cls([_NULL if value is None else _framed(value) for value in values])
+
+
+def _framed(element: bytes) -> bytes:
+    return _four(len(element)) + element
 
 
 class _AsItIs(Dumper):

@@ -14,6 +14,7 @@ import msgspec
 from infra.history.appending import Batch, write
 from infra.history.errors import HistoryError, Unavailable
 from infra.history.keys import CustomerKeys
+from infra.history.pool import AWAY
 from infra.history.writes import Appended, Connection
 
 _EVENTS_AT_MOST = 1_000
@@ -63,16 +64,25 @@ class GroupAppend:
     async def _write_all(self) -> None:
         group: list[_Waiting] = []
         try:
-            while group := self._next_group():
-                await self._write(group)
+            while group := await self._next_group():
+                try:
+                    async with self._connection() as conn:
+                        while group:
+                            await self._write(conn, group)
+                            group = await self._next_group()
+                except Unavailable as away:
+                    for waiting in group:
+                        _tell(waiting, Unavailable(str(away)))
         finally:
             self._task = None
             # Only when this task is cancelled, as the loop ends, is anybody left.
             for waiting in (*group, *self._waiting):
                 waiting.answer.cancel()
 
-    def _next_group(self) -> list[_Waiting]:
+    async def _next_group(self) -> list[_Waiting]:
         """Those who wait, in their order, up to the first that has an id in common with one before it."""
+        if not self._waiting:
+            await asyncio.sleep(0)  # who has just been answered may have more: it goes over the same connection
         group: list[_Waiting] = []
         ids: set[object] = set()
         size = 0
@@ -88,24 +98,22 @@ class GroupAppend:
                 size += first.batch.size
         return group
 
-    async def _write(self, group: list[_Waiting]) -> None:
+    async def _write(self, conn: Connection, group: list[_Waiting]) -> None:
         batches = [waiting.batch for waiting in group]
         try:
-            async with self._connection() as conn:
-                # A transaction of its own: a key that seals nothing harms nobody.
-                keys = await self._keys.for_writing(conn, {subject for each in batches for subject in each.subjects})
-                self._keys.remember(keys)
-                answers = await write(conn, batches, keys)
-        except Unavailable as away:
-            for waiting in group:
-                _tell(waiting, Unavailable(str(away)))
+            # A transaction of its own: a key that seals nothing harms nobody.
+            keys = await self._keys.for_writing(conn, {subject for each in batches for subject in each.subjects})
+            self._keys.remember(keys)
+            answers = await write(conn, batches, keys)
+        except (Unavailable, *AWAY):
+            raise  # the connection's: nobody is to be tried over it again
         except Exception as error:  # noqa: BLE001 -- told to the writer whose it is
             if len(group) == 1:
                 _tell(group[0], error)
                 return
             # Nothing was written, for the sake of one of them: each by itself shows whose it is.
             for waiting in group:
-                await self._write([waiting])
+                await self._write(conn, [waiting])
         else:
             for waiting, answer in zip(group, answers, strict=True):
                 _tell(waiting, answer)

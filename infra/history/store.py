@@ -8,12 +8,13 @@ first answer.
 import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import cache
 from types import TracebackType
 from typing import Self
 from uuid import UUID
 
-import psycopg
-from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
+from prometheus_client import Counter
+from psycopg_pool import AsyncConnectionPool
 
 from infra.clock import Clock
 from infra.history.appending import Batch, write
@@ -25,6 +26,7 @@ from infra.history.group import GroupAppend
 from infra.history.keys import CustomerKeys, Destroyed
 from infra.history.keystore import KeyStore
 from infra.history.masters import MasterKeys
+from infra.history.pool import AWAY, close, connections
 from infra.history.reading import rows, stream_rows
 from infra.history.schema import ensure_schema
 from infra.history.sealing import opened
@@ -34,21 +36,12 @@ from infra.metrics import HISTORY_APPEND_SECONDS, HISTORY_EVENTS
 
 __all__ = ["ANY", "NO_STREAM", "Appended", "Connection", "Head", "History", "StreamWrite", "Within"]
 
-_AWAY = (
-    psycopg.OperationalError,
-    psycopg.InterfaceError,
-    psycopg.errors.ReadOnlySqlTransaction,
-    PoolTimeout,
-    PoolClosed,
-)
 _OPEN_WITHIN_S = 15.0
-_CONNECTION_WITHIN_S = 5.0
 
-_OPTIONS = (
-    "-c timezone=UTC -c lock_timeout=15s -c search_path=views,public"
-    # A process that is stopped in the middle of an append must not hold the writers' lock for as long as it is stopped.
-    " -c idle_in_transaction_session_timeout=10s"
-)
+
+@cache
+def _counter(wire_name: str) -> Counter:
+    return HISTORY_EVENTS.labels(wire_name)
 
 
 class History:
@@ -107,8 +100,8 @@ class History:
             SchemaTooOld: an older one has, and there is no way from its tables to these.
         """
         masters = None if master_key is None else MasterKeys(master_key, previous_master_keys)
-        pool = _pool(postgres_url, pool_size)
-        keys_pool = _pool(keys_postgres_url, pool_size) if keys_postgres_url else None
+        pool = connections(postgres_url, pool_size)
+        keys_pool = connections(keys_postgres_url, pool_size) if keys_postgres_url else None
         keys = CustomerKeys(KeyStore(keys_pool), masters, clock)
         try:
             for each in (pool, keys_pool):
@@ -120,8 +113,8 @@ class History:
                 await keys.check(conn)
                 lookup_key = None if masters is None else await keys.look_ups(conn)
         except BaseException as error:
-            await _close(pool, keys_pool)
-            if isinstance(error, _AWAY):
+            await close(pool, keys_pool)
+            if isinstance(error, AWAY):
                 raise Unavailable(f"PostgreSQL cannot be reached: {error}") from error
             raise
         wake = Wake(redis_url, on_forget=keys.forget)
@@ -132,7 +125,7 @@ class History:
         """Closes every connection; what was appended is committed long since."""
         await self._group.close()
         await self.wake.stop()
-        await _close(self.pool, self._keys_pool)
+        await close(self.pool, self._keys_pool)
 
     async def __aenter__(self) -> Self:
         return self
@@ -204,7 +197,7 @@ class History:
             appended = await (self._group.append(batch) if within is None else self._append_with(batch, within))
         if not appended.repeated and batch.events:
             for new in batch.events:
-                HISTORY_EVENTS.labels(new.event.wire_name).inc()
+                _counter(new.event.wire_name).inc()
             self.wake.publish(appended.position)
         return appended
 
@@ -353,29 +346,10 @@ class History:
             async with self.pool.connection() as conn:
                 cancellation.check()
                 yield conn
-        except _AWAY as error:
+        except AWAY as error:
             cancellation.check()  # it may end as the connection's error, and whoever tries again would live on
             # After a restart of the server all idle connections are dead: the pool looks, so that the next try is good.
-            with suppress(*_AWAY, asyncio.TimeoutError):
+            with suppress(*AWAY, asyncio.TimeoutError):
                 await self.pool.check()
             raise Unavailable(f"PostgreSQL is away: {error}") from error
         cancellation.check()
-
-
-def _pool(postgres_url: str, size: int) -> AsyncConnectionPool[Connection]:
-    return AsyncConnectionPool(
-        postgres_url,
-        # A read alone needs no BEGIN and COMMIT, which are two of its three round trips.
-        kwargs={"options": _OPTIONS, "application_name": "ringback", "autocommit": True},
-        min_size=1,
-        max_size=size,
-        timeout=_CONNECTION_WITHIN_S,
-        reconnect_timeout=_CONNECTION_WITHIN_S,  # given up soon and begun anew on demand: no long pauses after one
-        open=False,
-    )
-
-
-async def _close(*pools: AsyncConnectionPool[Connection] | None) -> None:
-    for pool in pools:
-        if pool is not None:
-            await pool.close()
