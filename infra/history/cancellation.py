@@ -8,6 +8,7 @@ Do not ask behind a ``TaskGroup`` before Python 3.13: it leaves its own task loo
 """
 
 import asyncio
+from typing import Any
 
 
 class Cancellation:
@@ -32,7 +33,7 @@ class Cancellation:
             raise asyncio.CancelledError
 
 
-async def end(*tasks: "asyncio.Task[None] | asyncio.Future[None]") -> None:
+async def end(*tasks: asyncio.Future[Any]) -> None:
     """Cancels the tasks and waits until they are over, however; what they raise is not raised.
 
     Raises:

@@ -6,15 +6,16 @@ computed the whole chain again, or cut its end off. Every hash is computed here,
 """
 
 import asyncio
-import secrets
 from collections.abc import Callable
 from typing import Final
 
 import msgspec
 import psycopg
 
-from infra.history.chain import PROBLEMS_AT_MOST, Chain, Kind, Problem, Segment
+from infra.history.cancellation import end
+from infra.history.chain import Chain, Kind, Problem, Segment
 from infra.history.errors import Unavailable
+from infra.history.indexes import index_problems
 from infra.history.seals import Seals
 from infra.history.store import Connection, Head, History
 from infra.history.walking import connected, ranges, rows, segments
@@ -78,25 +79,28 @@ async def verify(
         ) as conn:
             await conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             head, newest = await _ends(conn)
-            end = newest if last is None else min(last, newest)
+            upto = newest if last is None else min(last, newest)
             chain = Chain(await _before(conn, first))
             ((snapshot,),) = await (await conn.execute("SELECT pg_export_snapshot()")).fetchall()
-            pieces = ranges(first, end)
-            sealed = frozenset(seals.positions)
-            async for segment in segments(history.postgres_url, snapshot, pieces, sealed, processes):
-                chain.join(segment)
-                if progress is not None:
-                    progress(chain.events, end - first + 1)
-            if last is None:
-                chain.close(head.position, head.hash)
-            elif chain.end[0] < end:
-                chain.found(chain.end[0] + 1, Kind.MISSING, f"nothing stands from there up to {end}")
-            found = list(chain.problems)
-            if first == 1 and last is None:
-                found += await _indexes(conn)
+            # The server has a processor to spare while the hashes are computed here.
+            beside = asyncio.create_task(index_problems(conn)) if first == 1 and last is None else None
+            try:
+                pieces, sealed = ranges(first, upto), frozenset(seals.positions)
+                async for segment in segments(history.postgres_url, snapshot, pieces, sealed, processes):
+                    chain.join(segment)
+                    if progress is not None:
+                        progress(chain.events, upto - first + 1)
+                if last is None:
+                    chain.close(head.position, head.hash)
+                elif chain.end[0] < upto:
+                    chain.found(chain.end[0] + 1, Kind.MISSING, f"nothing stands from there up to {upto}")
+                found = chain.problems + (await beside if beside is not None else [])
+            finally:
+                if beside is not None:
+                    await end(beside)
     except psycopg.Error as error:
         raise Unavailable(f"PostgreSQL is away: {error}") from error
-    compared = seals.compare(chain.sealed, first, end if last is None else last, whole=last is None)
+    compared = seals.compare(chain.sealed, first, upto if last is None else last, whole=last is None)
     found += compared.problems
     return Verification(
         chain.events,
@@ -192,58 +196,3 @@ async def _before(conn: Connection, first: int) -> tuple[int, bytes, int] | None
         cursor = await conn.execute("SELECT previous_hash FROM history.events WHERE position = %s", (first,))
         row = await cursor.fetchone()
     return first - 1, bytes(row[0]) if row else bytes(32), -(2**63)
-
-
-async def _indexes(conn: Connection) -> list[Problem]:
-    """The tables that the writers decide by, against the events: event ids and the streams' versions.
-
-    Sums under a seed drawn anew each time are compared first: where they agree the tables do, and nothing is joined.
-    """
-    seed = secrets.randbits(62)
-    ids = f"count(*), bit_xor(hashint8extended(position, uuid_hash_extended(event_id, {seed})))"
-    versions = (
-        "count(*), bit_xor(hashint8extended(position, hashint8extended(version,"
-        f' hashtextextended(stream COLLATE "C", {seed}))))'
-    )
-    # The numbers in it are ours.
-    query = f"""
-        SELECT (SELECT ROW({ids})::text FROM history.event_ids) = ROW({ids})::text,
-               (SELECT ROW({versions})::text FROM history.stream_versions) = ROW({versions})::text
-          FROM history.events"""  # noqa: S608
-    cursor = await conn.execute(query.encode())
-    ((same_ids, same_versions),) = await cursor.fetchall()
-    problems: list[Problem] = []
-    if not same_ids:
-        cursor = await conn.execute(
-            "SELECT coalesce(e.position, i.position), e.position IS NULL FROM history.events e"
-            " FULL JOIN history.event_ids i ON i.event_id = e.event_id AND i.position = e.position"
-            " WHERE e.position IS NULL OR i.position IS NULL ORDER BY 1 LIMIT %s",
-            (PROBLEMS_AT_MOST,),
-        )
-        problems += [
-            Problem(
-                position,
-                Kind.IDS,
-                "an event id is listed for it, and no such event is there" if gone else "its event id is not listed",
-            )
-            for position, gone in await cursor.fetchall()
-        ]
-    if not same_versions:
-        cursor = await conn.execute(
-            "SELECT coalesce(e.position, v.position), coalesce(e.stream, v.stream), coalesce(e.version, v.version),"
-            " e.position IS NULL FROM history.events e FULL JOIN history.stream_versions v"
-            " ON v.stream = e.stream AND v.version = e.version AND v.position = e.position"
-            " WHERE e.position IS NULL OR v.position IS NULL ORDER BY 1 LIMIT %s",
-            (PROBLEMS_AT_MOST,),
-        )
-        problems += [
-            Problem(
-                position,
-                Kind.HEAD,
-                f"{stream} claims its version {version} there, and no such event is there"
-                if gone
-                else f"version {version} of {stream} is not listed",
-            )
-            for position, stream, version, gone in await cursor.fetchall()
-        ]
-    return problems
