@@ -24,6 +24,7 @@ from infra.history.store import History
 from infra.servers import ServersError, running
 from infra.settings import Settings
 from infra.telemetry import configure
+from outreach.desk.accounts import SUPERVISOR as SUPERVISING
 from outreach.desk.accounts import Accounts
 from rules.card_number import mask_card_numbers
 from streams.rehearsal.background import pay_on
@@ -33,6 +34,7 @@ from streams.rehearsal.story import Line, Story
 from streams.rehearsal.witness import NotSeenError
 
 OPERATOR = "dara"
+SUPERVISOR = "vera"
 LANGUAGES = ("en", "es", "de")
 PORTS = 3
 """Web, phone network and mail server, one after the other."""
@@ -43,11 +45,12 @@ class PortsTaken(ServersError):
 
 
 class Access(msgspec.Struct, frozen=True):
-    """How to come to the desk: an account with its password, and the tokens of links that work once."""
+    """How to come to the desk: an operator's password, and the tokens of links that work once."""
 
     password: str
     for_story: str
     for_visitor: str
+    for_supervisor: str
 
 
 def demo(
@@ -154,7 +157,10 @@ async def _let_in(history: History) -> Access:
     await accounts.prepare()
     password = secrets.token_urlsafe(12)
     await accounts.create(OPERATOR, password, display_name="Dara", languages=LANGUAGES, actor="system:demo")
-    links = [await accounts.issue_link(OPERATOR, actor="system:demo") for _ in range(2)]
+    await accounts.create(
+        SUPERVISOR, secrets.token_urlsafe(12), display_name="Vera", role=SUPERVISING, actor="system:demo"
+    )
+    links = [await accounts.issue_link(name, actor="system:demo") for name in (OPERATOR, OPERATOR, SUPERVISOR)]
     return Access(password, *links)
 
 
@@ -163,6 +169,10 @@ def _announce(console: Console, settings: Settings, access: Access) -> None:
         f"  desk    {settings.web_url}/sign-in/{access.for_visitor}   [dim](signs you in, once)[/]", soft_wrap=True
     )
     console.print(f"          {settings.web_url}/   [dim]{OPERATOR} / {access.password}[/]", soft_wrap=True)
+    console.print(
+        f"          {settings.web_url}/sign-in/{access.for_supervisor}   [dim](the same for a supervisor)[/]",
+        soft_wrap=True,
+    )
     console.print(f"  phone   {settings.twilio_api_url}/rehearsal/phone\n", soft_wrap=True)
 
 

@@ -13,19 +13,10 @@ from infra.cli.opened import history_settings, opened_history
 from infra.cli.screen import harmless
 from infra.clock import utc_now
 from infra.settings import Settings
-from outreach.cases.due import DueKind, DueRow, awaited, waits
+from outreach.cases.due import DueRow, awaited, due_moments, waits
+from outreach.desk.words import AFTER_THE_WAIT
 
 app = typer.Typer(no_args_is_help=True)
-
-THEN = {
-    DueKind.OUTCOME: "the provider is asked what became of the message",
-    DueKind.DELIVERY: "the provider is asked whether the message arrived",
-    DueKind.SILENCE: "the next message goes out, or a person takes over",
-    DueKind.CARD_ANSWER: "the command is sent to the card system again",
-    DueKind.HAND_OVER: "the task goes back to the queue",
-    DueKind.PROMISE_DUE: "the task comes to the front of the queue",
-    DueKind.PROMISE_MISSED: "the promise counts as missed",
-}
 
 
 @app.callback()
@@ -62,10 +53,8 @@ def list_command(
 
 async def _awaited(settings: Settings) -> list[tuple[datetime, DueRow]]:
     """Each with the moment at which it is due."""
-    wait = waits(settings)
     async with opened_history(settings, readable=False) as history, history.transaction() as conn:
-        found = await awaited(conn)
-    return sorted(((row.since + wait[row.kind], row) for row in found), key=lambda each: (each[0], each[1].subject_id))
+        return due_moments(await awaited(conn), waits(settings))
 
 
 def _document(at: datetime, row: DueRow, now: datetime) -> dict[str, Any]:
@@ -77,5 +66,5 @@ def _document(at: datetime, row: DueRow, now: datetime) -> dict[str, Any]:
         "subject_id": row.subject_id,
         "operator": row.operator,
         "since": row.since.isoformat(),
-        "then": THEN[row.kind],
+        "then": AFTER_THE_WAIT[row.kind.value],
     }

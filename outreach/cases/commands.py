@@ -46,9 +46,10 @@ class JoinCase(Struct, frozen=True, kw_only=True):
 
 
 class TakeTask(Struct, frozen=True, kw_only=True):
-    """The operator takes the open task in hand."""
+    """The operator takes the open task in hand. ``supervisor``: they are one, and may take what is escalated."""
 
     operator: str
+    supervisor: bool = False
 
 
 class ReturnTask(Struct, frozen=True, kw_only=True):
@@ -60,10 +61,14 @@ class ReturnTask(Struct, frozen=True, kw_only=True):
 
 
 class HandOver(Struct, frozen=True, kw_only=True):
-    """The operator gives the task into the hand of another one, ``to``."""
+    """The operator gives the task into the hand of another one, ``to``.
+
+    ``to_supervisor``: the other one is a supervisor; given to anybody else, an escalated task is an ordinary one again.
+    """
 
     operator: str
     to: str
+    to_supervisor: bool = False
     note: str = ""
 
 
@@ -71,6 +76,29 @@ class Escalate(Struct, frozen=True, kw_only=True):
     """The operator wants a supervisor to decide: the task goes to the front of the queue, and says so."""
 
     operator: str
+    note: str = ""
+
+
+class SettleEscalation(Struct, frozen=True, kw_only=True):
+    """The supervisor who has the escalated task in hand has decided: it goes back to the queue, for any operator."""
+
+    supervisor: str
+    note: str = ""
+
+
+class AssignTask(Struct, frozen=True, kw_only=True):
+    """The supervisor gives the task into the hand of ``to``, whoever has it, or nobody. Not out of a call."""
+
+    supervisor: str
+    to: str
+    to_supervisor: bool = False
+    note: str = ""
+
+
+class TakeBack(Struct, frozen=True, kw_only=True):
+    """The supervisor puts the task of another operator back into the queue. Not out of a call."""
+
+    supervisor: str
     note: str = ""
 
 
@@ -311,6 +339,9 @@ TaskCommand: TypeAlias = (
     | ReturnTask
     | HandOver
     | Escalate
+    | SettleEscalation
+    | AssignTask
+    | TakeBack
     | ReopenCase
     | ViewData
     | VerifyCaller

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from infra.history.event import Event
-from outreach.cases import alerts, answers, calls, card_actions, commands, contacts, erasure, tasks
+from outreach.cases import alerts, answers, calls, card_actions, commands, contacts, erasure, supervision, tasks
 from outreach.cases.commands import Command
 from outreach.cases.draft import Draft
 from outreach.cases.errors import Refused
@@ -20,6 +20,9 @@ DECIDERS: dict[type[Command], Callable[[Draft, Any], None]] = {
     commands.ReturnTask: tasks.give_back,
     commands.HandOver: tasks.hand_over,
     commands.Escalate: tasks.escalate,
+    commands.SettleEscalation: supervision.settle,
+    commands.AssignTask: supervision.assign,
+    commands.TakeBack: supervision.take_back,
     commands.ReopenCase: answers.reopen,
     commands.ViewData: tasks.view,
     commands.VerifyCaller: tasks.verify_caller,

@@ -26,6 +26,9 @@ GROUPS: Final[Mapping[str, tuple[type[Command], ...]]] = {
         c.ReturnTask,
         c.HandOver,
         c.Escalate,
+        c.SettleEscalation,
+        c.AssignTask,
+        c.TakeBack,
         c.ReopenCase,
         c.ViewData,
         c.VerifyCaller,
@@ -62,6 +65,7 @@ PHASES: Final = {
     "in_hand": "in hand",
     "on_the_phone": "on the phone",
     "promised": "call promised",
+    "escalated": "waiting for a supervisor",
     "resolved": "resolved",
     "to_be_seen": "resolved, with a task",
     "erased": "customer erased",
@@ -92,10 +96,14 @@ def phase(state: CaseState) -> str:
         return "erased"
     if state.resolution:
         return "to_be_seen" if state.task else "resolved"
-    if state.call:
-        return "on_the_phone"
     if state.task and state.task.taken_by:
-        return "in_hand"
+        return "on_the_phone" if state.call else "in_hand"
+    return _waits(state)
+
+
+def _waits(state: CaseState) -> str:
+    if state.task and state.task.escalated:
+        return "escalated"
     return "promised" if any(one.status == "promised" for one in state.owed) else "waiting"
 
 

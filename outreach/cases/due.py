@@ -4,7 +4,7 @@ A row holds the moment from which is counted, not the moment at which it is due:
 setting, so that the rows are the same whatever the settings are.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -243,6 +243,11 @@ async def awaited(conn: AsyncConnection[Any], *, limit: int = 1000) -> list[DueR
         DueRow(kind=DueKind(kind), since=since, case_id=case_id, subject_id=named, operator=operator, position=position)
         for kind, since, case_id, named, operator, position in await cursor.fetchall()
     ]
+
+
+def due_moments(rows: Iterable[DueRow], waits: Mapping[DueKind, timedelta]) -> list[tuple[datetime, DueRow]]:
+    """Each with the moment at which it is due, the first due first."""
+    return sorted(((row.since + waits[row.kind], row) for row in rows), key=lambda each: (each[0], each[1].subject_id))
 
 
 async def overdue(

@@ -128,8 +128,10 @@ class TaskTaken(Event, frozen=True, kw_only=True):
 class TaskReturned(Event, frozen=True, kw_only=True):
     """The task is in the queue again.
 
-    ``reason``: ``released`` by the operator, ``promised`` (the customer is rung when it suits her), or ``hand_over``
-    after the operator's silence. ``note``: what whoever takes it next should know.
+    ``reason``: ``released`` by the operator, ``promised`` (the customer is rung when it suits her), ``hand_over`` after
+    the operator's silence, ``taken_back`` from the operator by the supervisor ``by``, or ``settled``: the supervisor
+    who held it has decided what it was escalated for, and any operator goes on. ``note``: what whoever takes it next
+    should know.
     """
 
     wire_name: ClassVar[str] = "case.task-returned"
@@ -137,16 +139,23 @@ class TaskReturned(Event, frozen=True, kw_only=True):
     operator: Plain
     reason: Plain
     note: Personal = ""
+    by: Plain = ""
 
 
 class TaskHandedOver(Event, frozen=True, kw_only=True):
-    """The operator has given the task into the hand of another, ``to``, with the whole context."""
+    """The task went from one hand into another, ``to``, with the whole context.
+
+    ``operator``: who had it; empty where it waited. ``by``: the supervisor who gave it to ``to``; empty where the
+    operator did. ``settled``: what it was escalated for is decided, and it is an ordinary task again.
+    """
 
     wire_name: ClassVar[str] = "case.task-handed-over"
     task_id: Plain
     operator: Plain
     to: Plain
     note: Personal = ""
+    by: Plain = ""
+    settled: bool = False
 
 
 class TaskEscalated(Event, frozen=True, kw_only=True):

@@ -153,13 +153,17 @@ def _task_taken(state: CaseState, event: e.TaskTaken) -> CaseState:
 
 
 @_on(e.TaskReturned)
-def _task_returned(state: CaseState, _event: e.TaskReturned) -> CaseState:
-    return _with_task(state, taken_by="")
+def _task_returned(state: CaseState, event: e.TaskReturned) -> CaseState:
+    return _no_longer_escalated(_with_task(state, taken_by=""), over=event.reason == "settled")
 
 
 @_on(e.TaskHandedOver)
 def _task_handed_over(state: CaseState, event: e.TaskHandedOver) -> CaseState:
-    return _with_task(state, taken_by=event.to)
+    return _no_longer_escalated(_with_task(state, taken_by=event.to), over=event.settled)
+
+
+def _no_longer_escalated(state: CaseState, *, over: bool) -> CaseState:
+    return _with_task(state, escalated=False) if over else state
 
 
 @_on(e.TaskEscalated)

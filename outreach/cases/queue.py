@@ -45,7 +45,7 @@ class Queue:
     """The projection: a row an open task, beside what the list shows of its case and customer."""
 
     name: str = "queue"
-    version: int = 3
+    version: int = 4
     tables: tuple[str, ...] = ("queue", "queue_cases", "queue_languages")
     ddl: str = """
     CREATE TABLE queue (
@@ -107,12 +107,15 @@ async def _follow_task(conn: AsyncConnection[Any], case_id: str, recorded: Recor
                 "UPDATE queue SET taken_by = %s, taken_at = %s WHERE task_id = %s",
                 (taken.operator, recorded.occurred_at, taken.task_id),
             )
-        case e.TaskReturned(task_id=task_id):
-            await conn.execute("UPDATE queue SET taken_by = '', taken_at = NULL WHERE task_id = %s", (task_id,))
+        case e.TaskReturned() as returned:
+            await conn.execute(
+                "UPDATE queue SET taken_by = '', taken_at = NULL, escalated = escalated AND NOT %s WHERE task_id = %s",
+                (returned.reason == "settled", returned.task_id),
+            )
         case e.TaskHandedOver() as handed:
             await conn.execute(
-                "UPDATE queue SET taken_by = %s, taken_at = %s WHERE task_id = %s",
-                (handed.to, recorded.occurred_at, handed.task_id),
+                "UPDATE queue SET taken_by = %s, taken_at = %s, escalated = escalated AND NOT %s WHERE task_id = %s",
+                (handed.to, recorded.occurred_at, handed.settled, handed.task_id),
             )
         case e.TaskEscalated(task_id=task_id):
             await conn.execute(

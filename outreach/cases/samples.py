@@ -68,6 +68,7 @@ def _say(kind: type[c.ConfirmPayments] | type[c.DenyPayments]) -> Command:
 _TOLD: Final = (_received(), _intend(), c.AcceptContact(contact_id=SMS, provider_id="SM1"))
 _TAKEN: Final = (*_TOLD, c.TakeTask(operator="dara"))
 _RINGING: Final = (*_TAKEN, c.StartCall(operator="dara", call_id="call-1"))
+_ESCALATED: Final = (*_TAKEN, c.Escalate(operator="dara"))
 _WRAPPED: Final = c.WrapUp(operator="dara", topics=["used_by_somebody_else"])
 _EXPLAINED: Final = c.WithdrawAlert(alert=alert(status="withdrawn", raised_by="explains-it"))
 
@@ -81,6 +82,8 @@ SITUATIONS: Final[Mapping[str, Sequence[Command]]] = {
     "talking": (*_RINGING, c.AnswerCall()),
     "not verified": (*_TAKEN, c.RejectCaller(operator="dara", method="questions")),
     "promised": (*_TAKEN, c.PromiseCall(operator="dara", at=PROMISED)),
+    "escalated": _ESCALATED,
+    "with a supervisor": (*_ESCALATED, c.TakeTask(operator="boss", supervisor=True)),
     "denied by reply": (*_TOLD, _reply("fraud")),
     "denied": (*_TAKEN, _say(c.DenyPayments)),
     "fraud": (*_TAKEN, _say(c.DenyPayments), _WRAPPED),
@@ -113,6 +116,9 @@ COMMANDS: Final[Mapping[type[Command], Callable[[CaseState], Command]]] = {
     c.ReturnTask: lambda _: c.ReturnTask(operator="dara", reason="released"),
     c.HandOver: lambda _: c.HandOver(operator="dara", to="mina"),
     c.Escalate: lambda _: c.Escalate(operator="dara"),
+    c.SettleEscalation: lambda _: c.SettleEscalation(supervisor="boss"),
+    c.AssignTask: lambda _: c.AssignTask(supervisor="boss", to="mina"),
+    c.TakeBack: lambda _: c.TakeBack(supervisor="boss"),
     c.ReopenCase: lambda _: c.ReopenCase(operator="dara"),
     c.ViewData: lambda _: c.ViewData(operator="dara", screen="case"),
     c.VerifyCaller: lambda _: c.VerifyCaller(operator="dara", method="callback"),

@@ -77,7 +77,7 @@ def require_holder(draft: Draft, operator: str) -> TaskState:
 
 
 def take(draft: Draft, command: TakeTask) -> None:
-    """Gives the task to the operator; one operator at a time."""
+    """Gives the task to the operator; one operator at a time, and what is escalated to a supervisor alone."""
     task = draft.state.task
     if task is None:
         raise Refused("no_task", "nothing is left to do on this case")
@@ -85,6 +85,8 @@ def take(draft: Draft, command: TakeTask) -> None:
         return
     if task.taken_by:
         raise Refused("taken", "somebody else has the task in hand")
+    if task.escalated and not command.supervisor:
+        raise Refused("supervisor_needed", "the task is escalated: a supervisor is to decide")
     draft.add(e.TaskTaken(task_id=task.task_id, operator=command.operator))
 
 
@@ -109,12 +111,18 @@ def hand_over(draft: Draft, command: HandOver) -> None:
         raise Refused("nobody_else", "name another operator")
     hang_up(draft)
     draft.add(
-        e.TaskHandedOver(task_id=task.task_id, operator=command.operator, to=command.to, note=command.note),
+        e.TaskHandedOver(
+            task_id=task.task_id,
+            operator=command.operator,
+            to=command.to,
+            note=command.note,
+            settled=task.escalated and not command.to_supervisor,
+        ),
     )
 
 
 def escalate(draft: Draft, command: Escalate) -> None:
-    """Puts the task at the front of the queue, for a supervisor."""
+    """Puts the task at the front of the queue, for a supervisor: nobody else may take it from there."""
     task = draft.state.task
     if task is not None and task.escalated and not task.taken_by:
         return

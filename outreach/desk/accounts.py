@@ -10,6 +10,7 @@ import re
 import secrets
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 from argon2 import PasswordHasher
@@ -33,6 +34,9 @@ NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,38}[a-z0-9])?\Z")
 UNKNOWN = "unknown"
 """Stands in the stream's name where no account was meant; nobody may be called so."""
 
+OPERATOR, SUPERVISOR = "operator", "supervisor"
+ROLES = (OPERATOR, SUPERVISOR)
+
 SHORTEST_PASSWORD = 12
 """Characters; length is what counts (NIST SP 800-63B-4, section 3.1.1.2 asks for 15, or 8 beside a second factor)."""
 
@@ -46,7 +50,9 @@ DDL = """
 CREATE SCHEMA IF NOT EXISTS desk;
 CREATE TABLE IF NOT EXISTS desk.accounts (
     name text PRIMARY KEY, display_name text NOT NULL, password_hash text NOT NULL, languages text[] NOT NULL,
-    created_at timestamptz NOT NULL, disabled_at timestamptz, session_epoch integer NOT NULL DEFAULT 0);
+    created_at timestamptz NOT NULL, disabled_at timestamptz, session_epoch integer NOT NULL DEFAULT 0,
+    role text NOT NULL DEFAULT 'operator');
+ALTER TABLE desk.accounts ADD COLUMN IF NOT EXISTS role text NOT NULL DEFAULT 'operator';
 CREATE TABLE IF NOT EXISTS desk.sign_in_links (
     token_hash bytea PRIMARY KEY, name text NOT NULL REFERENCES desk.accounts, expires_at timestamptz NOT NULL,
     used_at timestamptz);
@@ -76,13 +82,22 @@ class TooManyAttempts(AccountError):
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody who works at the desk. ``session_epoch`` counts sign-outs: sessions of an older epoch are over."""
+    """Somebody who works at the desk. ``session_epoch`` counts sign-outs: sessions of an older epoch are over.
+
+    ``role``: ``operator`` or ``supervisor``, who is an operator too.
+    """
 
     name: str
     display_name: str
     languages: tuple[str, ...]
     disabled: bool
     session_epoch: int
+    role: str = OPERATOR
+
+    @property
+    def supervises(self) -> bool:
+        """Whether escalated tasks are theirs to take, and the tasks of others theirs to move."""
+        return self.role == SUPERVISOR
 
 
 class Accounts:
@@ -109,9 +124,16 @@ class Accounts:
             await conn.execute(DDL)
 
     async def create(
-        self, name: str, password: str, *, display_name: str = "", languages: Sequence[str] = ("en",), actor: str
+        self,
+        name: str,
+        password: str,
+        *,
+        display_name: str = "",
+        languages: Sequence[str] = ("en",),
+        role: str = OPERATOR,
+        actor: str,
     ) -> Account:
-        """Makes an account.
+        """Makes an account; ``role`` is one of ``ROLES``.
 
         Raises:
             AccountRefused: the name is taken or malformed, or the password too short or too long.
@@ -121,20 +143,24 @@ class Accounts:
         if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
             raise AccountRefused(f"A password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters.")
         hashed = await asyncio.to_thread(self._hasher.hash, password)
-        row = (name, display_name or name.capitalize(), hashed, list(languages), self._clock())
+        shown = display_name or name.capitalize()
+        row = (name, shown, hashed, list(languages), self._clock(), role)
 
         async def insert(conn: Connection) -> None:
             await conn.execute(
-                "INSERT INTO desk.accounts (name, display_name, password_hash, languages, created_at)"
-                " VALUES (%s, %s, %s, %s, %s)",
+                "INSERT INTO desk.accounts (name, display_name, password_hash, languages, created_at, role)"
+                " VALUES (%s, %s, %s, %s, %s, %s)",
                 row,
             )
 
         try:
-            await self._tell(AccountCreated(operator=name, languages=list(languages)), actor=actor, within=insert)
+            created = AccountCreated(operator=name, languages=list(languages), role=role)
+            await self._tell(created, actor=actor, within=insert)
         except UniqueViolation as error:
             raise AccountRefused(f"There is an account named {name} already.") from error
-        return Account(name=name, display_name=row[1], languages=tuple(languages), disabled=False, session_epoch=0)
+        return Account(
+            name=name, display_name=shown, languages=tuple(languages), disabled=False, session_epoch=0, role=role
+        )
 
     async def find(self, name: str) -> Account | None:
         """The account of that name, disabled ones included."""
@@ -220,21 +246,14 @@ class Accounts:
 
     async def _row(self, conn: Connection, name: str) -> tuple[Account, str] | None:
         cursor = await conn.execute(
-            "SELECT name, display_name, languages, disabled_at, session_epoch, password_hash"
+            "SELECT name, display_name, languages, disabled_at, session_epoch, role, password_hash"
             " FROM desk.accounts WHERE name = %s",
             (name,),
         )
         row = await cursor.fetchone()
         if row is None:
             return None
-        account = Account(
-            name=row[0],
-            display_name=row[1],
-            languages=tuple(row[2]),
-            disabled=row[3] is not None,
-            session_epoch=row[4],
-        )
-        return account, row[5]
+        return account_of(row), row[6]
 
     def _matches(self, hashed: str, password: str) -> bool:
         try:
@@ -290,6 +309,18 @@ class Accounts:
             actor=actor,
         )
         await self._history.append(StreamWrite(stream=stream, events=[new]), within=within)
+
+
+def account_of(row: Sequence[Any]) -> Account:
+    """The account out of a row: name, display name, languages, since when disabled, epoch of its sessions, role."""
+    return Account(
+        name=row[0],
+        display_name=row[1],
+        languages=tuple(row[2]),
+        disabled=row[3] is not None,
+        session_epoch=row[4],
+        role=row[5],
+    )
 
 
 def _hashed(token: str) -> bytes:

@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from infra.history.errors import Conflict, Unavailable
 from infra.history.event import Recorded
 from infra.problems import Problem
-from outreach.cases.commands import HandOver, ViewData
+from outreach.cases.commands import AssignTask, Command, Escalate, HandOver, ViewData
 from outreach.cases.errors import Busy, Refused
 from outreach.cases.events import (
     CardActionAnswered,
@@ -20,7 +22,7 @@ from outreach.cases.events import (
 )
 from outreach.cases.service import Handled
 from outreach.cases.state import CaseState
-from outreach.desk.asked import Asked, command_of, invalid
+from outreach.desk.asked import Asked, Asking, command_of, invalid
 from outreach.desk.case_view import CaseView, case_view, holds
 from outreach.desk.desk import Desk, SignedIn
 from outreach.desk.words import REFUSALS
@@ -44,15 +46,12 @@ async def act(
     """Does it, if the case is where the operator believes it to be; ``expected`` None: wherever it is.
 
     Raises:
-        Problem: 404, 409 where the case refuses, 412 where it has moved on, 422, 503.
+        Problem: 403 for a supervisor's action, 404, 409 where the case refuses, 412 where it has moved on, 422, 503.
     """
     state, _ = await _load(desk, case_id)
     cause = f"desk {operator.name} {cause}"
-    command = command_of(action, asked, operator.name, state, now=desk.clock(), cause=cause)
-    if isinstance(command, HandOver):
-        to = await desk.accounts.find(command.to)
-        if to is None or to.disabled:
-            raise invalid("to", "the name of another operator, as they sign in")
+    asking = Asking(operator=operator.name, supervises=operator.supervises, now=desk.clock(), cause=cause)
+    command = await _addressed(desk, command_of(action, asked, asking, state))
     try:
         return await desk.cases.handle(case_id, command, actor=operator.actor, cause=cause, expected=expected)
     except Conflict as conflict:
@@ -61,6 +60,22 @@ async def act(
         raise refusal(refused) from refused
     except (Busy, Unavailable) as away:
         raise history_away() from away
+
+
+async def _addressed(desk: Desk, command: Command) -> Command:
+    """The command, with whether it goes to a supervisor.
+
+    Raises:
+        Problem: 409 where nobody is a supervisor, 422 where there is nobody of that name.
+    """
+    if isinstance(command, Escalate) and not await desk.roster.has_supervisor():
+        raise Problem(409, "refused", *REFUSALS["no_supervisor"], extra={"refusal": "no_supervisor"})
+    if not isinstance(command, HandOver | AssignTask):
+        return command
+    to = await desk.accounts.find(command.to)
+    if to is None or to.disabled:
+        raise invalid("to", "the name of another operator, as they sign in")
+    return replace(command, to_supervisor=to.supervises)
 
 
 async def act_as_seen(
@@ -110,6 +125,7 @@ async def look(
         recorded,
         profile,
         operator=operator.name,
+        supervises=operator.supervises,
         now=desk.clock(),
         bank=desk.settings.bank_name,
     )

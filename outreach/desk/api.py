@@ -79,6 +79,9 @@ Action = Literal[
     "return",
     "hand-over",
     "escalate",
+    "settle",
+    "assign",
+    "take-back",
     "reopen",
     "verify",
     "not-verified",
@@ -182,6 +185,7 @@ def api_router(desk: Desk) -> APIRouter:
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"model": ActionDocument},
     401: {"description": "Nobody is signed in"},
+    403: {"description": "Only a supervisor does this"},
     404: {"description": "There is no such case"},
     409: {"description": "The case does not do that: `refusal` says why"},
     412: {"description": "The case has moved on: `version` and `case` say to where"},

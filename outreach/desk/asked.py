@@ -37,16 +37,32 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     zone: str = ""
 
 
-def command_of(action: str, asked: Asked, operator: str, state: CaseState, *, now: datetime, cause: str) -> Command:
+class Asking(msgspec.Struct, frozen=True, kw_only=True):
+    """Who asks, and when. ``supervises``: they are a supervisor; ``cause``: what the command follows from."""
+
+    operator: str
+    supervises: bool
+    now: datetime
+    cause: str
+
+
+def command_of(action: str, asked: Asked, asking: Asking, state: CaseState) -> Command:
     """The command that the action means.
 
     Raises:
-        Problem: 404 for an action that there is not, 422 for what it cannot take.
+        Problem: 403 for what only a supervisor does, 404 for an action that there is not, 422 for what it cannot take.
     """
+    operator = asking.operator
+    if action == "take":
+        return c.TakeTask(operator=operator, supervisor=asking.supervises)
     if action == "call":
-        return c.StartCall(operator=operator, call_id=str(derived_id("call", cause)))
+        return c.StartCall(operator=operator, call_id=str(derived_id("call", asking.cause)))
     if action == "promise":
-        return c.PromiseCall(operator=operator, at=_promised(asked, now), note=_note(asked))
+        return c.PromiseCall(operator=operator, at=_promised(asked, asking.now), note=_note(asked))
+    if action in OF_SUPERVISORS:
+        if not asking.supervises:
+            raise Problem(403, "supervisor-needed", "Only a supervisor does this")
+        return OF_SUPERVISORS[action](asked, operator)
     meant = _COMMANDS.get(action)
     if meant is None:
         raise Problem(404, "no-such-action", "A case has no such action")
@@ -83,7 +99,6 @@ def _wrapped_up(asked: Asked, operator: str, _state: CaseState) -> Command:
 
 
 _COMMANDS: Final[Mapping[str, Callable[[Asked, str, CaseState], Command]]] = {
-    "take": lambda _asked, operator, _: c.TakeTask(operator=operator),
     "return": lambda asked, operator, _: c.ReturnTask(operator=operator, reason="released", note=_note(asked)),
     "hand-over": lambda asked, operator, _: c.HandOver(operator=operator, to=asked.to.strip(), note=_note(asked)),
     "escalate": lambda asked, operator, _: c.Escalate(operator=operator, note=_note(asked)),
@@ -100,8 +115,14 @@ _COMMANDS: Final[Mapping[str, Callable[[Asked, str, CaseState], Command]]] = {
     "wrap-up": _wrapped_up,
 }
 
-ACTIONS: Final = (*_COMMANDS, "call", "promise")
-LEAVING: Final = frozenset({"return", "hand-over", "escalate", "promise"})
+OF_SUPERVISORS: Final[Mapping[str, Callable[[Asked, str], Command]]] = {
+    "settle": lambda asked, operator: c.SettleEscalation(supervisor=operator, note=_note(asked)),
+    "assign": lambda asked, operator: c.AssignTask(supervisor=operator, to=asked.to.strip(), note=_note(asked)),
+    "take-back": lambda asked, operator: c.TakeBack(supervisor=operator, note=_note(asked)),
+}
+
+ACTIONS: Final = (*_COMMANDS, *OF_SUPERVISORS, "take", "call", "promise")
+LEAVING: Final = frozenset({"return", "hand-over", "escalate", "promise", "settle"})
 """Actions after which the task is not in the operator's hand any more."""
 
 

@@ -121,10 +121,11 @@ def case_view(
     operator: str,
     now: datetime,
     bank: str,
+    supervises: bool = False,
     unmasked: bool | None = None,
     erased_at: datetime | None = None,
 ) -> CaseView:
-    """Everything on the screen of this operator at this moment.
+    """Everything on the screen of this operator at this moment. ``supervises``: they are a supervisor.
 
     ``unmasked``: given for a case as it was once: who holds the task now decides it, and nobody acts. ``erased_at``:
     likewise: whoever was erased since is erased in what was known before, too.
@@ -144,7 +145,7 @@ def case_view(
     ]
     asked = _asked(alerts)
     erased_at = erased_at or when_erased(recorded)
-    advice = advise(state, operator, what=_what(asked), bank=bank, count=max(1, len(asked)))
+    advice = advise(state, operator, what=_what(asked), bank=bank, count=max(1, len(asked)), supervises=supervises)
     return CaseView(
         case_id=state.case_id,
         case_code=state.case_code,
@@ -194,10 +195,10 @@ def _left_note(recorded: Sequence[Recorded[Any]]) -> str:
     """What the last operator left for the next one."""
     for each in reversed(recorded):
         match each.event:
-            case TaskReturned(operator=operator, note=note):
-                return f"{operator} put it back: {note}" if note else ""
-            case TaskHandedOver(operator=operator, note=note):
-                return f"{operator} handed it over: {note}" if note else ""
+            case TaskReturned(operator=operator, note=note, by=by):
+                return f"{by or operator} put it back: {note}" if note else ""
+            case TaskHandedOver(operator=operator, note=note, by=by):
+                return f"{by or operator} handed it over: {note}" if note else ""
             case TaskEscalated(operator=operator, note=note):
                 return f"{operator} wants a supervisor: {note}" if note else ""
             case CaseReopened(operator=operator, note=note) if operator:

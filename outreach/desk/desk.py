@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
@@ -16,6 +17,7 @@ from outreach.customers.service import Customers
 from outreach.desk.accounts import Account, Accounts
 from outreach.desk.live import Live
 from outreach.desk.presence import Presence
+from outreach.desk.roster import Roster
 from outreach.desk.sessions import Session, Sessions
 
 
@@ -35,12 +37,17 @@ class SignedIn(msgspec.Struct, frozen=True):
         """As whom the history knows the operator."""
         return f"operator:{self.account.name}"
 
+    @property
+    def supervises(self) -> bool:
+        """Whether they are a supervisor."""
+        return self.account.supervises
+
 
 class Desk:
     """Everything that the desk's routes share; one per web process.
 
     Raises:
-        ValueError: the settings have no master key; sessions could not be signed.
+        ValueError: the history was opened without a master key; sessions could not be signed.
     """
 
     def __init__(
@@ -54,8 +61,6 @@ class Desk:
         clock: Clock,
         new_id: Callable[[], str] = lambda: secrets.token_hex(16),
     ) -> None:
-        if settings.master_key is None:
-            raise ValueError("RINGBACK_MASTER_KEY is not set: the desk has nothing to sign its sessions with")
         self.history = history
         self.cases = cases
         self.customers = customers
@@ -63,14 +68,25 @@ class Desk:
         self.settings = settings
         self.clock = clock
         self.new_id = new_id
+        self.roster = Roster(history, clock)
         self.presence = Presence(history, clock)
         self.live = Live(history)
-        self.sessions = Sessions(settings.master_key.get_secret_value(), secure=settings.web_url.startswith("https://"))
+        # The installation's own key stays what it is when the master key is changed: nobody is signed out by that.
+        self.sessions = Sessions(history.lookup_key, secure=settings.web_url.startswith("https://"))
 
     async def prepare(self) -> None:
         """Creates the desk's own tables where they are missing."""
         await self.accounts.prepare()
         await self.presence.prepare()
+
+    def common(self, operator: SignedIn) -> dict[str, Any]:
+        """What every page of somebody who is signed in shows."""
+        return {
+            "operator": operator.account,
+            "csrf": self.sessions.csrf(operator.session),
+            "bank": self.settings.bank_name,
+            "now": self.clock(),
+        }
 
     def close(self) -> None:
         """Ends the open event streams, so that the process may stop: call it on the signal, before it drains."""

@@ -11,6 +11,29 @@ class AccountCreated(Event, frozen=True, kw_only=True):
     wire_name: ClassVar[str] = "operator.account-created"
     operator: Plain
     languages: list[Plain]
+    role: Plain = "operator"
+
+
+class RoleGiven(Event, frozen=True, kw_only=True):
+    """The account has another role from now on. ``role``: ``operator`` or ``supervisor``."""
+
+    wire_name: ClassVar[str] = "operator.role-given"
+    operator: Plain
+    role: Plain
+
+
+class AccountDisabled(Event, frozen=True, kw_only=True):
+    """Nobody signs in to the account any more, and its sessions are over."""
+
+    wire_name: ClassVar[str] = "operator.account-disabled"
+    operator: Plain
+
+
+class AccountEnabled(Event, frozen=True, kw_only=True):
+    """One may sign in to the account again."""
+
+    wire_name: ClassVar[str] = "operator.account-enabled"
+    operator: Plain
 
 
 class SignInLinkIssued(Event, frozen=True, kw_only=True):

@@ -65,6 +65,11 @@ _BECAUSE = {
     "reopened": "The case was over, and goes on.",
 }
 
+_FOR_A_SUPERVISOR = (
+    "An operator wants a supervisor to decide. If the customer rings, say that somebody who may decide rings them back."
+)
+_ESCALATED = "An operator wants you to decide. Finish it yourself, or settle it, and any operator goes on."
+
 _QUESTIONS = {
     "denied_by_reply": "You wrote that it was not you. Is that right: nobody you know paid {what}?",
     "confirm_by_phone": "You wrote that it was you. Did you, or somebody with you, pay {what}?",
@@ -86,13 +91,17 @@ _ARRIVED = frozenset({"accepted", "delivered"})
 _QUESTION = "Did you, or somebody you gave the card to, pay {what}?"
 
 
-def advise(state: CaseState, operator: str, *, what: str, bank: str, count: int = 1) -> Advice:
+def advise(
+    state: CaseState, operator: str, *, what: str, bank: str, count: int = 1, supervises: bool = False
+) -> Advice:
     """The next best step for this operator. ``what`` names the ``count`` suspect payments as one says them."""
     task = state.task
     if task is None:
         if not state.resolution:
             return Advice(step="done", title="Nothing to do", hint="Nothing waits for an operator.")
         return Advice(step="done", title="Resolved", hint=f"{_OVER.get(state.resolution, '')} Nothing is left to do.")
+    if not task.taken_by and task.escalated and not supervises:
+        return Advice(step="look", title="Waiting for a supervisor", hint=_FOR_A_SUPERVISOR)
     if not task.taken_by:
         hint = _BEFORE_TAKING.get(task.reason, "Take the task to see whom it is about.")
         return Advice(step="take", title="Take the task", hint=hint)
@@ -102,6 +111,8 @@ def advise(state: CaseState, operator: str, *, what: str, bank: str, count: int 
     advice = _in_hand(state, task.reason, what=what, bank=bank, count=count)
     # Once an operator has heard the answer, what the task was for is done.
     because = "" if advice.step == "wrap_up" else _BECAUSE.get(task.reason, "")
+    if task.escalated:
+        because = f"{_ESCALATED} {because}".strip()
     return msgspec.structs.replace(advice, because=because)
 
 

@@ -1,6 +1,6 @@
 """The queue and the case, as pages. Each works without script for reading; with it, they follow what happens."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Query, Request, Response
@@ -9,9 +9,11 @@ from fastapi.responses import RedirectResponse, StreamingResponse
 from infra.problems import Problem
 from outreach.cases.cases_view import by_code
 from outreach.cases.queue import QueueRow, waiting
+from outreach.desk.accounts import Account
 from outreach.desk.acting import act_as_seen, look
 from outreach.desk.answers import SECURITY_HEADERS, PageRoute, page
 from outreach.desk.asked import LEAVING, Asked
+from outreach.desk.case_view import CaseView
 from outreach.desk.desk import Desk, SignedIn
 from outreach.desk.live import queue_digest
 from outreach.desk.past import look_back
@@ -23,14 +25,6 @@ from outreach.desk.words import LANGUAGES, REASONS, SEVERITIES, TOPICS, said
 def page_router(desk: Desk) -> APIRouter:  # noqa: C901 - routes share the desk by closure; each is simple
     """The routes of the two pages and of what keeps them alive."""
     router = APIRouter(route_class=PageRoute, include_in_schema=False)
-
-    def common(operator: SignedIn) -> dict[str, Any]:
-        return {
-            "operator": operator.account,
-            "csrf": desk.sessions.csrf(operator.session),
-            "bank": desk.settings.bank_name,
-            "now": desk.clock(),
-        }
 
     @router.get("/")
     async def queue(request: Request, code: Annotated[str, Query(max_length=20)] = "") -> Response:
@@ -45,7 +39,8 @@ def page_router(desk: Desk) -> APIRouter:  # noqa: C901 - routes share the desk 
             request,
             "queue.html",
             mine=[row for row in rows if row.taken_by == operator.name],
-            waiting=[row for row in rows if not row.taken_by],
+            waiting=[row for row in rows if not row.taken_by and not row.escalated],
+            escalated=[row for row in rows if not row.taken_by and row.escalated],
             others=[row for row in rows if row.taken_by not in {"", operator.name}],
             oldest=_oldest(rows),
             digest=queue_digest(rows),
@@ -53,7 +48,7 @@ def page_router(desk: Desk) -> APIRouter:  # noqa: C901 - routes share the desk 
             words={"reasons": REASONS, "severities": SEVERITIES, "languages": LANGUAGES},
             said=said,
             once=desk.new_id(),
-            **common(operator),
+            **desk.common(operator),
         )
 
     async def case_page(
@@ -80,9 +75,10 @@ def page_router(desk: Desk) -> APIRouter:  # noqa: C901 - routes share the desk 
             topics=TOPICS,
             said=said,
             words={"severities": SEVERITIES},
+            colleagues=await _colleagues(desk, operator, view),
             presence_s=EVERY_S,
             once=desk.new_id(),
-            **common(operator),
+            **desk.common(operator),
         )
 
     @router.get("/cases/{case_id}")
@@ -103,7 +99,7 @@ def page_router(desk: Desk) -> APIRouter:  # noqa: C901 - routes share the desk 
             problem=None,
             said=said,
             words={"severities": SEVERITIES},
-            **{**common(operator), "now": past.at},
+            **{**desk.common(operator), "now": past.at},
         )
 
     @router.post("/cases/{case_id}/presence")
@@ -160,6 +156,14 @@ def page_router(desk: Desk) -> APIRouter:  # noqa: C901 - routes share the desk 
         return StreamingResponse(desk.live.events(after), media_type="text/event-stream", headers=headers)
 
     return router
+
+
+async def _colleagues(desk: Desk, operator: SignedIn, view: CaseView) -> list[Account]:
+    """To whom the operator may give the task; empty where it is not theirs to give."""
+    if not (view.mine or (operator.supervises and view.reason)):
+        return []
+    everybody = [each.account for each in await desk.roster.colleagues()]
+    return [each for each in everybody if not each.disabled and each.name != view.held_by]
 
 
 def _to_the_queue(*, follows: bool) -> Response:

@@ -1,8 +1,7 @@
-"""Sessions as signed cookies, and the proof that a form was ours: both under keys derived from the master key."""
+"""Sessions as signed cookies, and the proof that a form was ours: each under a key derived from the installation's."""
 
 import hashlib
 import hmac
-from base64 import b64decode
 
 import msgspec
 from fastapi import Request, Response
@@ -34,12 +33,11 @@ class Sessions:
     """Seals and opens sessions. Holds no state: an account ends its sessions by its epoch.
 
     Args:
-        master_key: base64 of 32 bytes; without it there is nothing to sign with.
+        key: the installation's own, the same in every web process and under every master key.
         secure: whether the desk is reached by HTTPS; then the cookie never travels otherwise.
     """
 
-    def __init__(self, master_key: str, *, secure: bool) -> None:
-        key = b64decode(master_key)
+    def __init__(self, key: bytes, *, secure: bool) -> None:
         self._serializer = URLSafeTimedSerializer(hmac.digest(key, b"desk session", "sha256"), salt="desk")
         self._looks = URLSafeTimedSerializer(hmac.digest(key, b"desk look", "sha256"), salt="look")
         self._csrf_key = hmac.digest(key, b"desk form", "sha256")

@@ -76,6 +76,17 @@ def _looked(event: e.DataViewed) -> str:
     return f"{event.operator} looked{f' back, to {position}' if back else ''}{'' if event.unmasked else ' (masked)'}"
 
 
+def _handed_over(event: e.TaskHandedOver) -> str:
+    if not event.by:
+        return f"{event.operator} handed the task over to {event.to}"
+    held = f" from {event.operator}" if event.operator else ""
+    return (
+        f"{event.by} took the task over{held}"
+        if event.by == event.to
+        else f"{event.by} gave the task{held} to {event.to}"
+    )
+
+
 _TELLERS: dict[type[Event], Callable[[Any, bool], Words]] = {
     e.CaseOpened: lambda v, _: ("alert", f"Case {v.case_code} opened", ""),
     e.CaseReopened: lambda v, masked: (
@@ -97,14 +108,10 @@ _TELLERS: dict[type[Event], Callable[[Any, bool], Words]] = {
     e.TaskTaken: lambda v, _: ("desk", f"{v.operator} took the task", ""),
     e.TaskReturned: lambda v, masked: (
         "desk",
-        f"{v.operator} {said(RETURNS, v.reason)}",
+        f"{v.by} took the task back from {v.operator}" if v.by else f"{v.operator} {said(RETURNS, v.reason)}",
         _masked(v.note, masked=masked),
     ),
-    e.TaskHandedOver: lambda v, masked: (
-        "desk",
-        f"{v.operator} handed the task over to {v.to}",
-        _masked(v.note, masked=masked),
-    ),
+    e.TaskHandedOver: lambda v, masked: ("desk", _handed_over(v), _masked(v.note, masked=masked)),
     e.TaskEscalated: lambda v, masked: (
         "desk",
         f"{v.operator} wants a supervisor to decide",

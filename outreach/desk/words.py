@@ -112,7 +112,30 @@ RETURNS = {
     "released": "put it back",
     "promised": "put it back until the promised call",
     "hand_over": "went quiet; it is in the queue again",
+    "settled": "decided what it was escalated for; any operator goes on",
 }
+
+AWAITED = {
+    "outcome": "Outcome of a message",
+    "delivery": "Delivery of a message",
+    "silence": "Answer of the customer",
+    "card-answer": "Answer of the card system",
+    "hand-over": "Sign of life of its operator",
+    "promise-due": "Promised call, coming near",
+    "promise-missed": "Promised call",
+}
+"""What is waited for, by the kinds of ``outreach.cases.due``."""
+
+AFTER_THE_WAIT = {
+    "outcome": "the provider is asked what became of the message",
+    "delivery": "the provider is asked whether the message arrived",
+    "silence": "the next message goes out, or a person takes over",
+    "card-answer": "the command is sent to the card system again",
+    "hand-over": "the task goes back to the queue",
+    "promise-due": "the task comes to the front of the queue",
+    "promise-missed": "the promise counts as missed",
+}
+"""What happens when it has been waited for long enough."""
 
 CALL_OUTCOMES = {"talked": "over", "not_answered": "not answered"}
 
@@ -125,6 +148,19 @@ REFUSALS = {
     "not_holder": (
         "The task is not in your hand any more",
         "Nothing was done. It goes back to the queue when its operator is quiet for long; take it again.",
+    ),
+    "supervisor_needed": (
+        "A supervisor is to decide here",
+        "Nothing was done. It was escalated: a supervisor takes it from the front of the queue.",
+    ),
+    "no_supervisor": (
+        "Nobody at this desk is a supervisor",
+        "Nothing was done: nobody could take the task. Hand it over, or ask the site engineer to make somebody one.",
+    ),
+    "not_escalated": ("Nobody has asked a supervisor to decide", "Put the task back, or hand it over, as any other."),
+    "on_the_phone": (
+        "Its operator is on the phone",
+        "Nothing was done: the customer would be cut off. Try again when the call is over.",
     ),
     "no_task": ("Nothing is left to do on this case", "Somebody has finished it meanwhile."),
     "denied_before": (

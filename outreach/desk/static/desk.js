@@ -20,6 +20,13 @@
       const text = waited(now - Date.parse(each.dataset.since));
       if (each.textContent !== text) each.textContent = text;
     }
+    for (const each of all("time[data-due]")) {
+      const ms = Date.parse(each.dataset.due) - now;
+      const text = ms > 0 ? `in ${waited(ms)}` : `${waited(-ms)} ago`;
+      if (each.textContent !== text) each.textContent = text;
+      // What falls due while one looks on is marked as it would be on a page that is fetched now.
+      if (ms <= 0) each.closest("tr")?.classList.add("late");
+    }
   };
   const zone = new Intl.DateTimeFormat(undefined, { timeZoneName: "short" }).formatToParts(new Date())
     .find((part) => part.type === "timeZoneName")?.value ?? "";
@@ -64,15 +71,20 @@
   let asked = null;
   let position = Number(page()?.dataset.position ?? 0);
   let newest = {};
+  let fetched = Date.now();
   // One thing at a time: what is pressed while an answer is awaited is not sent, and nothing is fetched under it.
   let acting = null;
   const busy = () => acting !== null && acting.readyState !== XMLHttpRequest.DONE;
   // A page that is being fetched anyway is not fetched again; what came in meanwhile is looked at afterwards.
+  // The wallboard shows more than the queue: whatever moves, it is fetched again, but not under a hand that chooses.
+  const behind = (queue) => queue.dataset.position !== undefined && position > Number(queue.dataset.position)
+    && Date.now() - fetched > 3000 && !document.activeElement?.matches("#queue select");
   const follow = () => {
     if (busy() || signedOut?.open || document.querySelector("main.htmx-request, #queue.htmx-request")) return;
     const queue = document.getElementById("queue");
-    if (queue && queueIs !== null && queueIs !== queue.dataset.is && queueIs !== asked) {
+    if (queue && (queueIs !== null && queueIs !== queue.dataset.is && queueIs !== asked || behind(queue))) {
       asked = queueIs;  // once for each news: a page may well be newer than they are
+      fetched = Date.now();
       htmx.trigger(body, "desk-changed");
     }
     const at = Number(page()?.dataset.position);
@@ -200,7 +212,7 @@
   }
   const press = (key) => {
     if (key === "?") return dialog.showModal();
-    if (key === "q") return document.getElementById("queue") ? undefined : window.location.assign("/");
+    if (key === "q") return window.location.pathname === "/" ? undefined : window.location.assign("/");
     if (document.getElementById("queue")) {
       if (key === "j") return step(1);
       if (key === "k") return step(-1);

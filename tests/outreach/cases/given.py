@@ -11,7 +11,7 @@ from outreach.cases.commands import Command
 from outreach.cases.decide import decide
 from outreach.cases.evolve import replay
 from outreach.cases.identity import case_id_for
-from outreach.cases.state import CaseState, ContactState
+from outreach.cases.state import CaseState, ContactState, TaskState
 
 CASE = case_id_for("alert-1")
 AT = datetime(2026, 3, 14, 10, 12, tzinfo=UTC)
@@ -77,9 +77,15 @@ class Story:
         self.when(c.AcceptContact(contact_id=self.contact().contact_id, provider_id=f"SM-{self.contact().step}"))
         return self
 
-    def taken(self, operator: str = "dara") -> "Story":
-        self.when(c.TakeTask(operator=operator))
+    def taken(self, operator: str = "dara", *, supervisor: bool = False) -> "Story":
+        self.when(c.TakeTask(operator=operator, supervisor=supervisor))
         return self
+
+    @property
+    def task(self) -> TaskState:
+        """The open task; there is one."""
+        assert self.state.task is not None
+        return self.state.task
 
     def reply(self, meaning: Any, number: int = 1) -> Sequence[Event]:
         return self.when(c.ReceiveReply(reply_id=f"reply-{number}", channel="sms", meaning=meaning, text="…"))

@@ -27,7 +27,9 @@ CALL_BACKS = [call_back_id(CASE, of) for of in (1, 2, "call-1", "call-2")]
 NOON = datetime(2026, 3, 15, 12, tzinfo=UTC)
 
 numbers = st.integers(1, 3)
-operators = st.sampled_from(["dara", "vanna"])
+SUPERVISOR = "boss"
+operators = st.sampled_from(["dara", "vanna", SUPERVISOR])
+notes = st.sampled_from(["", "so decided"])
 payments = st.lists(st.sampled_from(["paris-1", "paris-2", "paris-3", "elsewhere"]), max_size=3)
 bys = st.sampled_from(["reply", "operator"])
 contacts = st.sampled_from(CONTACTS)
@@ -46,12 +48,15 @@ commands: st.SearchStrategy[Command] = st.one_of(
     st.builds(lambda said: c.ReviseAlert(alert=said), alerts),
     st.builds(lambda said: c.WithdrawAlert(alert=said), alerts),
     st.builds(lambda: c.AssignOwner(customer_id="sokha")),
-    st.builds(lambda who: c.TakeTask(operator=who), operators),
+    st.builds(lambda who: c.TakeTask(operator=who, supervisor=who == SUPERVISOR), operators),
     st.builds(lambda who: c.ReturnTask(operator=who, reason="released"), operators),
     st.builds(lambda who: c.VerifyCaller(operator=who, method="callback"), operators),
     st.builds(lambda who: c.RejectCaller(operator=who, method="callback"), operators),
-    st.builds(lambda who, to: c.HandOver(operator=who, to=to), operators, operators),
+    st.builds(lambda who, to: c.HandOver(operator=who, to=to, to_supervisor=to == SUPERVISOR), operators, operators),
     st.builds(lambda who: c.Escalate(operator=who), operators),
+    st.builds(lambda note: c.SettleEscalation(supervisor=SUPERVISOR, note=note), notes),
+    st.builds(lambda to: c.AssignTask(supervisor=SUPERVISOR, to=to, to_supervisor=to == SUPERVISOR), operators),
+    st.builds(lambda note: c.TakeBack(supervisor=SUPERVISOR, note=note), notes),
     st.builds(lambda who: c.ReopenCase(operator=who), operators),
     st.builds(lambda who, number: c.StartCall(operator=who, call_id=f"call-{number}"), operators, numbers),
     st.builds(lambda number: c.AnswerCall(call_id=f"call-{number}"), numbers),
@@ -118,6 +123,8 @@ def check(state: CaseState) -> None:
         kept = any(state.held(card) and not state.ever("block", card) for card in CARDS)
         assert not kept or state.task is not None, "a held card is always somebody's task"
     holder = state.task.taken_by if state.task else ""
+    escalated = state.task is not None and state.task.escalated
+    assert not escalated or holder in {"", SUPERVISOR}, "what is escalated is in nobody's hand but a supervisor's"
     assert state.call is None or state.call.operator == holder != "", "a call is that of whoever has the task in hand"
     assert state.call is None or state.call.call_id in state.calls, "a call is known from its beginning on"
     assert not (state.verified and state.doubted), "the caller is verified, or is not"
@@ -147,6 +154,8 @@ def test_it_never_does_a_thing_twice_nor_comes_into_an_impossible_state(asking: 
             started = [one for one in new if isinstance(one, e.ContactIntended | e.ContactRequested)]
             assert all(one.purpose != "alert" for one in started), "the resolution barrier holds"
         check(after)
+        if isinstance(command, c.AssignTask | c.TakeBack):
+            assert state.call is None or not new, "a supervisor takes nobody off the phone"
         history += new
         state = after
     requested = [one for one in history if isinstance(one, e.CardActionRequested)]

@@ -20,10 +20,11 @@ from infra.history.store import History
 from infra.problems import install_problems
 from infra.settings import Settings
 from outreach.cases.cases_view import CaseList
+from outreach.cases.due import Due
 from outreach.cases.queue import Queue
 from outreach.cases.service import Cases
 from outreach.customers.service import Customers
-from outreach.desk.accounts import Accounts
+from outreach.desk.accounts import SUPERVISOR, Accounts
 from outreach.desk.routes import Desk, desk_router
 from tests.outreach.desk.browsing import ARGUMENTS, installed_chromium, signed_in
 from tests.outreach.desk.story import PASSWORD, Story, Ticking, some_time_ago
@@ -42,7 +43,7 @@ def clock() -> Ticking:
 @pytest.fixture
 async def history(postgres_url: str, clock: Ticking) -> AsyncIterator[History]:
     async with await History.open(postgres_url, master_key=MASTER_KEY, clock=clock) as opened:
-        await catch_up(opened, [Queue(), CaseList()])
+        await catch_up(opened, [Queue(), CaseList(), Due()])
         yield opened
 
 
@@ -66,6 +67,7 @@ async def desk(history: History, desk_settings: Settings, clock: Ticking) -> Asy
     await made.prepare()
     await accounts.create("dara", PASSWORD, display_name="Dara Keo", actor="system:test")
     await accounts.create("mina", PASSWORD, display_name="Mina Roth", actor="system:test")
+    await accounts.create("vera", PASSWORD, display_name="Vera Lind", role=SUPERVISOR, actor="system:test")
     yield made
     made.close()
 
@@ -99,7 +101,7 @@ async def anybody(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 
 async def read_models(history: History) -> None:
     """Brings the read models up to now."""
-    await catch_up(history, [Queue(), CaseList()])
+    await catch_up(history, [Queue(), CaseList(), Due()])
 
 
 async def sign_in(client: httpx.AsyncClient, name: str) -> None:
@@ -124,9 +126,17 @@ async def mina(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.fixture
+async def vera(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """A client that Vera, a supervisor, has signed in."""
+    async with browser_like(app) as client:
+        await sign_in(client, "vera")
+        yield client
+
+
+@pytest.fixture
 async def projected(history: History) -> AsyncIterator[None]:
     """The read models follow the history, as the casework role makes them."""
-    running = asyncio.create_task(ProjectionRunner(history, [Queue(), CaseList()]).run())
+    running = asyncio.create_task(ProjectionRunner(history, [Queue(), CaseList(), Due()]).run())
     yield
     await end(running)
 

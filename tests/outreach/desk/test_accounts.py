@@ -1,9 +1,16 @@
+import base64
+import secrets
 from datetime import timedelta
 
 import httpx
 import pytest
+from fastapi import FastAPI
+from pydantic import SecretStr
 
+from infra.history.rotation import rotate
 from infra.history.store import History
+from outreach.cases.service import Cases
+from outreach.customers.service import Customers
 from outreach.desk.accounts import (
     FAILURES_OF_A_NAME,
     LIMIT_WINDOW,
@@ -14,7 +21,8 @@ from outreach.desk.accounts import (
     TooManyAttempts,
 )
 from outreach.desk.desk import Desk
-from tests.outreach.desk.conftest import browser_like, sign_in
+from outreach.desk.routes import desk_router
+from tests.outreach.desk.conftest import CHEAP, MASTER_KEY, browser_like, sign_in
 from tests.outreach.desk.story import PASSWORD, Ticking
 
 
@@ -139,6 +147,34 @@ async def test_signing_out_ends_every_session_of_the_account(dara: httpx.AsyncCl
         await dara.post("/sign-out", data={"csrf": csrf})
         assert (await elsewhere.get("/")).status_code == 303
     assert (await told(history, "dara"))[-1] == "operator.signed-out"
+
+
+async def test_nobody_is_signed_out_when_the_master_key_is_changed(
+    dara: httpx.AsyncClient, desk: Desk, postgres_url: str, clock: Ticking
+) -> None:
+    page = (await dara.get("/")).text
+    new = secrets.token_bytes(32)
+    both = await History.open(postgres_url, master_key=new, previous_master_keys=[MASTER_KEY], clock=clock)
+    async with both:
+        await rotate(both)
+    key = SecretStr(base64.b64encode(new).decode())
+    async with await History.open(postgres_url, master_key=new, clock=clock) as after:
+        restarted = Desk(
+            history=after,
+            cases=Cases(after, clock),
+            customers=Customers(after, clock, master_key=after.lookup_key),
+            accounts=Accounts(after, clock, hasher=CHEAP),
+            settings=desk.settings.model_copy(update={"master_key": key}),
+            clock=clock,
+        )
+        app = FastAPI()
+        app.include_router(desk_router(restarted))
+        async with browser_like(app) as client:
+            client.cookies = dara.cookies
+            answer = await client.get("/")
+            assert answer.status_code == 200
+            form = {"csrf": page.partition('name="csrf" value="')[2].partition('"')[0]}
+            assert (await client.post("/sign-out", data=form)).headers["location"] == "/sign-in"
 
 
 @pytest.mark.parametrize("wanted", ["https://elsewhere.test/", "//elsewhere.test", "/\\elsewhere.test", "javascript:1"])

@@ -99,7 +99,7 @@ async def test_what_a_supervisor_is_to_decide_says_so(dara: httpx.AsyncClient, d
     form = form_of((await dara.get(f"/cases/{case_id}")).text, note="wants the police")
     assert (await dara.post(f"/cases/{case_id}/escalate", data=form)).headers["location"] == "/"
     await read_models(desk.history)
-    assert "supervisor</span>" in (await dara.get("/")).text
+    assert "Waiting for a supervisor" in (await dara.get("/")).text
     (row,) = (await dara.get("/v1/cases")).json()["cases"]
     assert (row["escalated"], row["front"], row["taken_by"]) == (True, True, "")
 
