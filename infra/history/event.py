@@ -60,7 +60,7 @@ class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
     causation_id: str | None = None
 
 
-class Recorded(msgspec.Struct, Generic[AnyEvent_co], frozen=True, kw_only=True, gc=False):
+class Recorded(msgspec.Struct, Generic[AnyEvent_co], frozen=True, gc=False):
     """An event as the history holds it.
 
     Attributes:

@@ -1,7 +1,7 @@
 """From an event to what is stored of it, and back: the split into plain payload and sealed personal data."""
 
-from collections.abc import Mapping
-from datetime import UTC
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -18,6 +18,9 @@ from infra.history.upcasting import lifted, personal_before, version_today
 
 _FIELDS = msgspec.json.Decoder(dict[str, Any])
 """Made once: to understand the type anew costs ten times what the decoding does."""
+
+
+Decode = Callable[[bytes], Event]
 
 
 @cache
@@ -56,6 +59,30 @@ def sealed(new: NewEvent, halves: Split, keys: Mapping[str, CustomerKey]) -> tup
     return seal(key, halves.personal, new.event_id.bytes), key_id
 
 
+def opened_all(rows: Iterable[StoredEvent], keys: Mapping[UUID, bytes | None]) -> list[Recorded[Event]]:
+    """As :func:`opened`, of each; the quicker way where one kind follows another.
+
+    Raises:
+        Unreadable: the key is there, and the row does not open or does not fit its class.
+    """
+    plain: dict[tuple[str, int], Decode | None] = {}
+    found = []
+    for stored in rows:
+        kind = stored.type, stored.schema_version
+        if kind not in plain:
+            plain[kind] = _plain(*kind)
+        decode = plain[kind]
+        if decode is None or stored.personal is not None:
+            found.append(opened(stored, keys))
+            continue
+        try:
+            event = decode(stored.payload)
+        except msgspec.MsgspecError as error:
+            raise _unreadable(stored, error) from error
+        found.append(_recorded(stored, event, erased=False))
+    return found
+
+
 def opened(stored: StoredEvent, keys: Mapping[UUID, bytes | None]) -> Recorded[Event]:
     """The event as it was recorded, lifted to its newest version; without its personal data where the key is destroyed.
 
@@ -70,38 +97,51 @@ def opened(stored: StoredEvent, keys: Mapping[UUID, bytes | None]) -> Recorded[E
     erased = stored.personal is not None and key is None
     try:
         event: Event
-        old = version != stored.schema_version
-        if cls is not None and stored.personal is None and not old and not personal_fields(cls):
-            event = _decoder(cls).decode(stored.payload)  # twice as quick as by way of a mapping
-            return _recorded(stored, event, erased=False)
         fields = _FIELDS.decode(stored.payload)
         if cls is None:
             # Which of its fields are personal is not known here: they stay sealed.
             event = UnknownEvent(type_name=stored.type, type_version=stored.schema_version, payload=fields)
         else:
+            old = version != stored.schema_version
             fields |= personal_before(stored.type, stored.schema_version) if old else personal_fields(cls)
             if stored.personal is not None and key is not None:
                 fields |= _FIELDS.decode(unseal(key, stored.personal, stored.event_id.bytes))
             event = msgspec.convert(lifted(stored.type, stored.schema_version, fields), cls)
     except (msgspec.MsgspecError, Unreadable) as error:
-        raise Unreadable(
-            f"position {stored.position} ({stored.type} version {stored.schema_version}) cannot be read: {error}"
-        ) from error
+        raise _unreadable(stored, error) from error
     return _recorded(stored, event, erased=erased)
+
+
+def _plain(type_name: str, version: int) -> Decode | None:
+    """What reads an event in one go, twice as quick as by way of a mapping; None where something is to be put to it."""
+    cls = find(type_name, version)
+    if cls is None or version_today(type_name, version) != version or personal_fields(cls):
+        return None
+    return _decoder(cls).decode
+
+
+def _unreadable(stored: StoredEvent, why: Exception) -> Unreadable:
+    return Unreadable(
+        f"position {stored.position} ({stored.type} version {stored.schema_version}) cannot be read: {why}"
+    )
 
 
 def _recorded(stored: StoredEvent, event: Event, *, erased: bool) -> Recorded[Event]:
     return Recorded(
-        position=stored.position,
-        stream=stored.stream,
-        version=stored.version,
-        event_id=stored.event_id,
-        occurred_at=stored.occurred_at.astimezone(UTC),
-        recorded_at=stored.recorded_at.astimezone(UTC),
-        actor=stored.actor,
-        subject=stored.subject,
-        correlation_id=stored.correlation_id,
-        causation_id=stored.causation_id,
-        event=event,
-        erased=erased,
+        stored.position,
+        stored.stream,
+        stored.version,
+        stored.event_id,
+        _in_utc(stored.occurred_at),
+        _in_utc(stored.recorded_at),
+        stored.actor,
+        stored.subject,
+        stored.correlation_id,
+        stored.causation_id,
+        event,
+        erased,
     )
+
+
+def _in_utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo is UTC else moment.astimezone(UTC)

@@ -29,7 +29,7 @@ from infra.history.masters import MasterKeys
 from infra.history.pool import AWAY, close, connections
 from infra.history.reading import rows, stream_rows
 from infra.history.schema import ensure_schema
-from infra.history.sealing import opened
+from infra.history.sealing import opened_all
 from infra.history.wake import Wake
 from infra.history.writes import ANY, NO_STREAM, Appended, Connection, Head, StreamWrite, Within
 from infra.metrics import HISTORY_APPEND_SECONDS, HISTORY_EVENTS
@@ -319,7 +319,7 @@ class History:
     async def _opened(self, conn: Connection, stored: list[StoredEvent]) -> list[Recorded[Event]]:
         wanted: set[UUID] = {row.key_id for row in stored if row.key_id is not None}
         keys = await self._keys.for_reading(conn, wanted)
-        return [opened(row, keys) for row in stored]
+        return opened_all(stored, keys)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
