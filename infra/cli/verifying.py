@@ -13,6 +13,7 @@ from rich.table import Table
 from infra.cli.keys import with_keys
 from infra.cli.opened import history_settings, opened_history
 from infra.cli.screen import harmless, progress_bar
+from infra.history.against import Against, verify_against
 from infra.history.exporting import verify_file
 from infra.history.moments import moment
 from infra.history.seal_file import read_seals, seal_of
@@ -33,6 +34,9 @@ def verify_command(
     first: Annotated[str | None, typer.Option("--from", help="First position, or the moment before it.")] = None,
     last: Annotated[str | None, typer.Option("--to", help="Last position, or a moment.")] = None,
     file: Annotated[Path | None, typer.Option(help="An export, in place of the database.")] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="An earlier export: each of its events must stand as it was.")
+    ] = None,
     seals: Annotated[
         Path | None, typer.Option(help="Seals that were kept; else those of the home and history.")
     ] = None,
@@ -42,17 +46,24 @@ def verify_command(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output, for scripts.")] = False,
 ) -> None:
     """Walks the chain; ends with 1 where anything was altered, removed, put in, moved or rewritten. Needs no key."""
-    if sum(choice is not None for choice in (case, first or last, file)) > 1:
-        _usage("one of --case, --from and --to, or --file")
+    if sum(choice is not None for choice in (case, first or last, file, against)) > 1:
+        _usage("one of --case, --from and --to, --file, or --against")
     settings = with_keys(Settings(), generate=False)
     keys = trusted(settings, public_key)
     if seals is not None and not keys:
         _usage("--seals needs --public-key: the key under which they count (ringback history seals key)")
+    compared = None if against is None else asyncio.run(_compare(against))
     result = asyncio.run(_verify(settings, keys, case=case, first=first, last=last, file=file, kept=seals))
+    if compared is not None and compared.problem is not None:
+        problems = sorted([*result.problems, compared.problem], key=lambda problem: problem.position)
+        result = msgspec.structs.replace(result, problems=tuple(problems))
     if as_json:
-        typer.echo(msgspec.json.encode(_told(result)))
+        exported = {} if compared is None else {"exported": compared.last - compared.first + 1, "same": compared.same}
+        typer.echo(msgspec.json.encode(_told(result) | exported))
     else:
         _tell(result, sealed=bool(keys))
+        if compared is not None:
+            _tell_compared(compared, against)
     if not result.intact:
         raise typer.Exit(FAILED)
 
@@ -100,6 +111,13 @@ async def _verify(
             begin = 1 if first is None else await _first(history, first)
             end = None if last is None else (await moment(history, last)).position
             return await verify(history, show, first=begin, last=end, seals=known)
+
+
+async def _compare(file: Path) -> Against:
+    with progress_bar(quiet=not Console(stderr=True).is_terminal) as progress:
+        task = progress.add_task("comparing", total=None)
+        async with opened_history(history_settings(), readable=False) as history:
+            return await verify_against(history, file, lambda done, of: progress.update(task, completed=done, total=of))
 
 
 async def of_history(history: History) -> list[HistorySealed]:
@@ -158,6 +176,17 @@ def _tell(result: Verification, *, sealed: bool) -> None:
     else:
         why = "none is kept for these positions" if sealed else "no public key is known"
         console.print(f"Not compared with seals: {why}. Whoever computed the whole chain again is not seen.")
+
+
+def _tell_compared(compared: Against, file: Path | None) -> None:
+    exported = f"{compared.last - compared.first + 1} events of {file}, positions {compared.first} to {compared.last}"
+    if compared.problem is None:
+        typer.echo(f"Compared with the {exported}: each stands as it was exported.")
+    else:
+        typer.echo(
+            f"Compared with the {exported}: {compared.same} stand as they were exported; the first that does not is"
+            f" at position {compared.problem.position}."
+        )
 
 
 def _usage(text: str) -> None:

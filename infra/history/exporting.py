@@ -72,7 +72,7 @@ async def export_history(
         OSError: the file cannot be written.
     """
     _check_suffix(path)
-    return await _in_thread(lambda gone: _export(history.postgres_url, path, _Told(progress, gone), first, last))
+    return await in_thread(lambda gone: _export(history.postgres_url, path, Told(progress, gone), first, last))
 
 
 async def import_history(history: History, path: Path, progress: Progress | None = None) -> Verification:
@@ -86,7 +86,7 @@ async def import_history(history: History, path: Path, progress: Progress | None
         OSError: the file cannot be read.
     """
     _check_suffix(path)
-    result = await _in_thread(lambda gone: _import(history.postgres_url, path, _Told(progress, gone)))
+    result = await in_thread(lambda gone: _import(history.postgres_url, path, Told(progress, gone)))
     history.wake.publish(result.head.position)
     return result
 
@@ -101,10 +101,15 @@ async def verify_file(path: Path, progress: Progress | None = None, *, seals: Se
         OSError: the file cannot be read.
     """
     _check_suffix(path)
-    return await _in_thread(lambda gone: _verify(path, _Told(progress, gone), seals))
+    return await in_thread(lambda gone: _verify(path, Told(progress, gone), seals))
 
 
-async def _in_thread(work: Callable[[threading.Event], ResultT]) -> ResultT:
+async def in_thread(work: Callable[[threading.Event], ResultT]) -> ResultT:
+    """What the work gives, done in a thread; it is given what is set when nobody waits any more (:class:`Told`).
+
+    Raises:
+        Unavailable: PostgreSQL is away.
+    """
     gone = threading.Event()
     try:
         return await asyncio.to_thread(work, gone)
@@ -114,7 +119,7 @@ async def _in_thread(work: Callable[[threading.Event], ResultT]) -> ResultT:
         gone.set()
 
 
-class _Told:
+class Told:
     """Tells the progress; ends the thread when nobody waits for it any more."""
 
     def __init__(self, progress: Progress | None, gone: threading.Event) -> None:
@@ -122,18 +127,19 @@ class _Told:
         self._gone = gone
 
     def __call__(self, done: int, of: int) -> None:
+        """So many are done, of so many."""
         if self._gone.is_set():
             raise _Stopped
         if self._progress is not None:
             self._progress(done, of)
 
 
-def _export(url: str, path: Path, told: _Told, first: int, last: int | None) -> Verification:
+def _export(url: str, path: Path, told: Told, first: int, last: int | None) -> Verification:
     part = path.with_name(f".{path.name}.part")
     try:
         with connected(url) as conn:
             heading = _heading(conn, first, last)
-            chain = Chain(_before(heading))
+            chain = Chain(before(heading))
             events = _walked(_stored(conn, heading), chain, told, heading)
             if path.suffix == PARQUET:
                 _parquet().write_parquet(part, heading, events)
@@ -178,18 +184,19 @@ def _stored(conn: psycopg.Connection, heading: Heading) -> Iterator[list[StoredE
 
 
 def _walked(
-    batches: Iterator[list[StoredEvent]], chain: Chain, told: _Told, heading: Heading
+    batches: Iterator[list[StoredEvent]], chain: Chain, told: Told, heading: Heading
 ) -> Iterator[list[StoredEvent]]:
     """The same batches, looked at as they pass."""
     for batch in batches:
-        _look(chain, batch)
+        look(chain, batch)
         yield batch
         told(chain.events, heading.last - heading.first + 1)
 
 
-def _look(
+def look(
     chain: Chain, batch: list[StoredEvent] | list[StoredEvent | str], sealed: frozenset[int] = frozenset()
 ) -> None:
+    """Takes a batch of an export into the chain; a sentence among the events is a finding where it stands."""
     segment = Segment(sealed)
     good = [each for each in batch if isinstance(each, StoredEvent)]
     segment.walk(row_of(event) for event in good)
@@ -202,7 +209,7 @@ def _look(
     chain.join(segment)
 
 
-def _import(url: str, path: Path, told: _Told) -> Verification:
+def _import(url: str, path: Path, told: Told) -> Verification:
     heading, batches = read(path)
     if heading.first != 1:
         raise Refused((Problem(1, Kind.MISSING, f"the file begins at position {heading.first}"),))
@@ -215,7 +222,7 @@ def _import(url: str, path: Path, told: _Told) -> Verification:
         while ranges_end < heading.last + size // 10:
             ((ranges_end,),) = conn.execute("SELECT history.make_range(%s, %s)", (ranges_end + 1, size)).fetchall()
         for batch in batches:
-            _look(chain, batch)
+            look(chain, batch)
             if chain.problems:
                 raise Refused(tuple(chain.problems))
             _copy(conn, [each for each in batch if isinstance(each, StoredEvent)])
@@ -245,12 +252,12 @@ def _copy(conn: psycopg.Connection, events: list[StoredEvent]) -> None:
                 rows.write_row((event.stream, event.version, event.position))
 
 
-def _verify(path: Path, told: _Told, seals: Seals) -> Verification:
+def _verify(path: Path, told: Told, seals: Seals) -> Verification:
     heading, batches = read(path)
-    chain = Chain(_before(heading))
+    chain = Chain(before(heading))
     sealed = frozenset(seals.positions)
     for batch in batches:
-        _look(chain, batch, sealed)
+        look(chain, batch, sealed)
         told(chain.events, heading.last - heading.first + 1)
     chain.close(heading.last, bytes.fromhex(heading.hash))
     compared = seals.compare(chain.sealed, heading.first, heading.last, whole=False)
@@ -275,7 +282,8 @@ def read(path: Path) -> tuple[Heading, Iterator[list[StoredEvent | str]]]:
     raise UnreadableExport(f"the heading of {path} holds something else than hashes")
 
 
-def _before(heading: Heading) -> tuple[int, bytes, int] | None:
+def before(heading: Heading) -> tuple[int, bytes, int] | None:
+    """What a :class:`Chain` along the export begins behind."""
     return None if heading.first == 1 else (heading.first - 1, bytes.fromhex(heading.previous_hash), -(2**63))
 
 

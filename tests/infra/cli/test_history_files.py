@@ -160,6 +160,23 @@ def test_an_export_is_verified_by_itself_and_imported_into_an_empty_history(
         conn.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
 
 
+def test_a_rewritten_past_is_told_by_an_export_that_was_kept(
+    case_id: str, ringback: Ringback, postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del case_id
+    monkeypatch.delenv("RINGBACK_SEAL_KEY")
+    kept = tmp_path / "kept.ndjson"
+    ringback("history", "export", str(kept))
+    told = ringback("history", "verify", "--against", str(kept))
+    assert (told.exit_code, "each stands as it was exported" in told.output) == (0, True)
+    rewrite(postgres_url, 2)
+    assert ringback("history", "verify").exit_code == 0
+    told = ringback("history", "verify", "--against", str(kept))
+    assert (told.exit_code, "the first that does not is at position 2" in told.output) == (1, True)
+    assert verified(ringback("history", "verify", "--json", "--against", str(kept))) == (1, ["rewritten"])
+    assert ringback("history", "verify", "--against", str(kept), "--from", "2").exit_code == 2
+
+
 def test_a_broken_chain_is_exported_as_it_stands_and_said(
     case_id: str, ringback: Ringback, postgres_url: str, tmp_path: Path
 ) -> None:
