@@ -7,7 +7,7 @@ it believes.
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from infra.history.canonical import StoredEvent
 from infra.history.errors import CheckpointMoved
@@ -31,12 +31,32 @@ class Subscription:
         history: what is read.
         name: stable; the checkpoint is kept under it.
         types: wire names that are wanted; None for every event.
+        category: only of the streams whose names begin so, up to the first ``-``: ``case``, ``customer``.
+        correlation_id: only of this case or other conversation.
+
+    Raises:
+        ValueError: more than one of types, category and correlation.
     """
 
-    def __init__(self, history: History, name: str, *, types: Collection[str] | None = None) -> None:
+    def __init__(
+        self,
+        history: History,
+        name: str,
+        *,
+        types: Collection[str] | None = None,
+        category: str | None = None,
+        correlation_id: str | None = None,
+    ) -> None:
+        wanted = {
+            "types": None if types is None else tuple(types),
+            "category": category,
+            "correlation_id": correlation_id,
+        }
+        self._wanted: dict[str, Any] = {by: value for by, value in wanted.items() if value is not None}
+        if len(self._wanted) > 1:
+            raise ValueError("a subscription is by types, by category or by correlation, not by two of them at once")
         self.name = name
         self._history = history
-        self._types = None if types is None else tuple(types)
         self._epoch: int | None = None
         self._leadership: Leadership | None = None
 
@@ -119,11 +139,11 @@ class Subscription:
             if self._leadership is not None:
                 self._leadership.check()
             hints = self._history.wake.heard()
-            batch = await read(after=position, limit=limit, types=self._types)
-            if not batch and self._types is not None:
+            batch = await read(after=position, limit=limit, **self._wanted)
+            if not batch and self._wanted:
                 # Nothing is wanted up to here: the next read begins behind it. Read again, for what came in between.
                 scanned = (await self._history.head()).position
-                batch = await read(after=position, limit=limit, types=self._types)
+                batch = await read(after=position, limit=limit, **self._wanted)
                 position = max(position, scanned) if not batch else position
             if batch:
                 position = batch[-1].position

@@ -60,6 +60,29 @@ async def test_only_the_wanted_types_come_and_the_others_are_passed_over(history
     assert await first(Subscription(history, "counts", types={"note.counted"}), 2) == [2, 4]
 
 
+@pytest.mark.parametrize("wanted", [{"category": "customer"}, {"correlation_id": "case-2"}])
+async def test_only_the_wanted_category_or_conversation_comes_and_what_comes_later_too(
+    history: History, note: Make, wanted: dict[str, str]
+) -> None:
+    async def write() -> None:
+        for stream in ("case-1", "customer-1"):
+            correlation = "case-2" if stream == "customer-1" else "case-1"
+            await history.append(StreamWrite(stream, [note(correlation_id=correlation)]))
+
+    await write()
+    reading = asyncio.create_task(first(Subscription(history, "some", **wanted), 2))
+    async with asyncio.timeout(10):
+        while not history.wake._waiters:  # noqa: ASYNC110 -- looks inside for what no caller can wait for
+            await asyncio.sleep(0)
+    await write()
+    assert await reading == [2, 4]
+
+
+async def test_a_subscription_by_two_things_at_once_is_refused(history: History) -> None:
+    with pytest.raises(ValueError, match="not by two"):
+        Subscription(history, "some", types=["note.taken"], category="case")
+
+
 async def test_sealed_rows_can_be_followed_too(history: History, note: Make) -> None:
     await history.append(StreamWrite("case-1", [note()]))
     async with asyncio.timeout(10), aclosing(Subscription(history, "relay").stored_batches()) as batches:
