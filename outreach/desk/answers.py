@@ -6,11 +6,12 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from fastapi import Request, Response
+from fastapi import HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from psycopg.errors import UndefinedTable
+from psycopg.errors import DataError, UndefinedTable
 
 from infra.history.errors import Unavailable
 from infra.problems import Problem, problem_response
@@ -104,7 +105,7 @@ class DocumentRoute(APIRoute):
             try:
                 async with asyncio.timeout(ROUTE_TIMEOUT_S):
                     return await handle(request)
-            except (Problem, Unavailable, UndefinedTable, TimeoutError) as error:
+            except (Problem, Unavailable, UndefinedTable, TimeoutError, DataError) as error:
                 return self.explained(request, _problem(error))
 
         return answered
@@ -115,7 +116,21 @@ class DocumentRoute(APIRoute):
 
 
 class PageRoute(DocumentRoute):
-    """A route of a page: its problems are pages too."""
+    """A route of a page: its problems are pages too, those that the framework finds in a form among them."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Wraps the framework's handler."""
+        handle = super().get_route_handler()
+
+        async def answered(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except RequestValidationError:
+                return self.explained(request, _UNREADABLE)
+            except HTTPException as error:
+                return self.explained(request, Problem(error.status_code, "unreadable", _UNREADABLE.title))
+
+        return answered
 
     def explained(self, request: Request, problem: Problem) -> Response:
         """The problem as a page; a redirect as itself."""
@@ -126,6 +141,16 @@ class PageRoute(DocumentRoute):
         return response
 
 
-def _problem(error: Problem | Unavailable | UndefinedTable | TimeoutError) -> Problem:
+_UNREADABLE = Problem(
+    422,
+    "invalid-request",
+    "This cannot be read",
+    "Nothing was done. The address or the form holds something that no page of the desk sends; go back, and try again.",
+)
+
+
+def _problem(error: Problem | Unavailable | UndefinedTable | TimeoutError | DataError) -> Problem:
     """A read model that is not there yet is being built: the same request works in a moment."""
+    if isinstance(error, DataError):  # what no text of PostgreSQL can hold, a NUL for one
+        return _UNREADABLE
     return error if isinstance(error, Problem) else history_away()
