@@ -296,6 +296,8 @@ class Watch:
                 return pack(memory), _NOTHING
         entries = [each for each in memory.entries if each is not older]
         forgotten = older is None and name in memory.known
+        if forgotten:  # and stays so for as long as any content that came might come again
+            memory.contested[name] = max(memory.contested[name], entry.at_us)
         if forgotten or not self._forgetting.finds_room(memory, entries, entry, horizon_us):
             self.counts["too_late"] += 1
             return pack(memory), _NOTHING

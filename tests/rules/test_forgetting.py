@@ -123,9 +123,21 @@ def test_feeding_again_whatever_was_fed_in_any_order_changes_nothing_that_stands
     rows, ruleset = these
     partition = Partition(ruleset)
     partition.arrive(*rows)
+    trim(partition)  # or else who arrives again may be the first to have the memory looked over
     stands = partition.remembered
     assert partition.arrive(*data.draw(st.permutations(rows)), *rows) == []
     assert partition.remembered == stands == partition.walked
+
+
+def test_a_third_content_of_a_forgotten_payment_is_no_new_one_when_it_comes_again() -> None:
+    partition = Partition(SMALL)
+    early, later, last = (paid("t", 5, minutes(minute), amount=f"{minute}.00") for minute in (9, 12, 45))
+    partition.arrive(paid("home", 0, minutes(8)), early, later)
+    partition.arrive(*(paid(name, spot, minutes(20)) for name, spot in (("a", 0), ("b", 2), ("c", 4))))
+    assert partition.memory.known["t"] is None
+    partition.arrive(last)
+    partition.arrive(paid("d", 0, minutes(90)))
+    assert partition.arrive(last, later, early) == []
 
 
 @given(many() | families(), st.sampled_from([SMALL, TIGHT]), st.data())
