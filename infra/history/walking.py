@@ -157,7 +157,7 @@ class _Walker:
         """The range, walked over there.
 
         Raises:
-            Unavailable: the process ended: PostgreSQL went away, or somebody killed it.
+            Unavailable: PostgreSQL went away, or somebody killed the process; the message says which.
         """
         await self._send(_ENCODE(piece))
         answers = self._process.stdout or asyncio.StreamReader()
@@ -165,7 +165,17 @@ class _Walker:
             size = int.from_bytes(await answers.readexactly(_SIZE_BYTES), "big")
             return _DECODE(await answers.readexactly(size)).segment()
         except (EOFError, ConnectionError) as error:
-            raise Unavailable("PostgreSQL is away, or a process that verifies was ended") from error
+            raise Unavailable(await self._why(piece)) from error
+
+    async def _why(self, piece: Range) -> str:
+        """What became of a process that answers no more."""
+        status = await self._process.wait()
+        if status < 0:
+            return (
+                f"a process that verified positions {piece[0]} to {piece[1]} was killed (signal {-status}): nothing is"
+                " known of the rest. Verify again; where it was killed for want of memory, by ranges (--from, --to)"
+            )
+        return f"PostgreSQL went away while positions {piece[0]} to {piece[1]} were verified"
 
     async def end(self) -> None:
         """Ends it, whatever it does."""

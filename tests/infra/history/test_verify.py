@@ -1,9 +1,11 @@
 """The chain against somebody who has the superuser's rights and no scruples."""
 
+import psutil
 import psycopg
 import pytest
 
 from infra.history import walking
+from infra.history.errors import Unavailable
 from infra.history.store import History, StreamWrite
 from infra.history.verify import Kind, verify
 from tests.infra.history.conftest import Make
@@ -120,6 +122,24 @@ async def test_a_long_history_is_walked_by_several_processes_with_the_same_findi
     alone, together = (await verify(history, processes=1)).problems, (await verify(history, processes=2)).problems
     assert alone == together
     assert [problem.position for problem in together][:2] == [4, 5]
+
+
+async def test_a_process_that_is_killed_in_the_middle_ends_the_walk_and_is_said(
+    history: History, note: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await history.append(StreamWrite("case-3", [note() for _ in range(40)]))
+    monkeypatch.setattr(walking, "RANGE", 1)  # more pieces than two processes can have answered by then
+    killed: list[psutil.Process] = []
+
+    def kill(_done: int, _of: int) -> None:
+        for child in psutil.Process().children():
+            if walking.__name__ in child.cmdline():
+                child.kill()
+                killed.append(child)
+
+    with pytest.raises(Unavailable, match=r"positions \d+ to \d+ was killed \(signal 9\)"):
+        await verify(history, kill, processes=2)
+    assert len(set(killed)) == 2
 
 
 async def test_a_range_is_walked_by_itself(history: History, tampering: Superuser) -> None:
