@@ -26,7 +26,7 @@ from outreach.cases.cases_view import by_code
 from outreach.cases.events import CaseOpened, CustomerOfCaseErased
 from outreach.cases.identity import case_stream
 from outreach.customers import events as customer_events
-from outreach.customers.service import customer_stream, erased_at
+from outreach.customers.service import customer_stream, erased_at, known_again_since
 from outreach.desk.timeline import Line, timeline
 
 FAILED = 1
@@ -74,8 +74,17 @@ def customer(
     if as_json:
         _print_json(lines)
         return
-    gone = erased_at(recorded)
-    _print(f"Customer {customer}" + (f" · erased on {gone:%Y-%m-%d}" if gone else ""), lines)
+    _print(f"Customer {customer}{_whether_erased(recorded)}", lines)
+
+
+def _whether_erased(recorded: Sequence[Recorded[Event]]) -> str:
+    """Who stands under the id: who was erased, or somebody whom the bank has told of since."""
+    gone, again = erased_at(recorded), known_again_since(recorded)
+    if gone is None:
+        return ""
+    if again is None:
+        return f" · erased on {gone:%Y-%m-%d}"
+    return f" · known again since {again:%Y-%m-%d}; all before the erasure on {gone:%Y-%m-%d} is gone"
 
 
 async def _stream(stream: str) -> list[Recorded[Event]]:

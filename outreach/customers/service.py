@@ -220,6 +220,14 @@ def erased_at(seen: Sequence[Recorded[Event]]) -> datetime | None:
     return next((one.recorded_at for one in reversed(seen) if isinstance(one.event, CustomerErased)), None)
 
 
+def known_again_since(seen: Sequence[Recorded[Event]]) -> datetime | None:
+    """When the bank told of somebody new under the id of who was erased; None where nobody was, or nobody came."""
+    if erased_at(seen) is None:
+        return None
+    since = _since_erasure(seen)
+    return next((one.recorded_at for one in since if isinstance(one.event, CustomerRecorded)), None)
+
+
 def _since_erasure(seen: Sequence[Recorded[Event]]) -> Sequence[Recorded[Event]]:
     """What is of the person who stands: what came before an erasure, finished or begun, is another's."""
     last = max((n for n, one in enumerate(seen) if isinstance(one.event, ErasureBegun | CustomerErased)), default=-1)

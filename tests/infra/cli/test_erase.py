@@ -89,6 +89,21 @@ def test_it_shows_what_goes_then_erases_and_says_so_everywhere(ringback: Ringbac
     assert verified.exit_code == 0, verified.output
 
 
+def test_who_comes_back_is_not_titled_erased(ringback: Ringback, case_id: str, postgres_url: str, key: bytes) -> None:
+    assert case_id
+    assert ringback(*ERASE).exit_code == 0
+
+    async def tell_again() -> None:
+        async with await History.open(postgres_url, master_key=key, clock=utc_now) as history:
+            again = CustomerMessage(customer_id="sokha", name="Sokha Chan", phone="+14155552671")
+            await Customers(history, utc_now, master_key=history.lookup_key).record(again, "customers:2")
+
+    asyncio.run(tell_again())
+    title = ringback("customer", "sokha").output.splitlines()[0]
+    assert title.startswith("Customer sokha · known again since 20")
+    assert "· erased on" not in title
+
+
 def test_a_script_reads_what_was_done_and_twice_is_harmless(ringback: Ringback, case_id: str) -> None:
     done = json.loads(ringback(*ERASE, "--json").stdout)
     assert (done["already"], done["keys"], done["closed"]) == (False, 1, [case_id])
