@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-import psycopg
 import pytest
 import redis
 from hypothesis import settings as hypothesis_settings
@@ -19,6 +18,7 @@ from pydantic import SecretStr
 from infra.servers import Addresses, EmbeddedServers
 from infra.settings import Settings
 from tests.apache_kafka import ApacheKafka
+from tests.databases import database
 
 # So many examples keep `make test` within minutes; RINGBACK_TEST_EXAMPLES=1000 looks further.
 EXAMPLES = int(os.environ.get("RINGBACK_TEST_EXAMPLES", "60"))
@@ -49,12 +49,8 @@ def servers(session_home: Path) -> Iterator[Addresses]:
 @pytest.fixture
 def postgres_url(servers: Addresses) -> Iterator[str]:
     """An empty database of the test's own."""
-    name = f"test_{secrets.token_hex(6)}"
-    with psycopg.connect(servers.postgres_url, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"'.encode())
-    yield servers.postgres_url.replace("/ringback?", f"/{name}?", 1)
-    with psycopg.connect(servers.postgres_url, autocommit=True) as connection:
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
+    with database(servers.postgres_url, "test") as url:
+        yield url
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import json
-import re
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -18,11 +17,13 @@ from infra.clock import utc_now
 from infra.history.sealer import Sealer
 from infra.history.seals import signing_key
 from infra.history.store import History
+from infra.servers import Addresses
 from outreach.cases.commands import TakeTask
 from outreach.cases.identity import case_code
 from outreach.cases.service import Cases
 from outreach.customers.decide import CardRef, CustomerMessage
 from outreach.customers.service import Customers
+from tests.databases import database
 from tests.outreach.cases.given import alert
 
 Ringback = Callable[..., Result]
@@ -139,7 +140,7 @@ def test_an_export_is_verified_by_itself_and_imported_into_an_empty_history(
     ringback: Ringback,
     tmp_path: Path,
     suffix: str,
-    postgres_url: str,
+    servers: Addresses,
     seals: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -149,15 +150,12 @@ def test_an_export_is_verified_by_itself_and_imported_into_an_empty_history(
     sealed = ["--seals", str(seals), "--public-key", public]
     assert verified(ringback("history", "verify", "--file", file, "--json", *sealed)) == (0, [])
     assert "empty one" in why(ringback("history", "import", file))
-    name = f"empty_{secrets.token_hex(6)}"
-    with psycopg.connect(postgres_url, autocommit=True) as conn:
-        conn.execute(f'CREATE DATABASE "{name}"'.encode())
-        monkeypatch.setenv("RINGBACK_POSTGRES_URL", re.sub("/test_[0-9a-f]+", f"/{name}", postgres_url))
+    with database(servers.postgres_url, "empty") as empty:
+        monkeypatch.setenv("RINGBACK_POSTGRES_URL", empty)
         imported = ringback("history", "import", file)
         assert (imported.exit_code, exported["hash"] in imported.stdout) == (0, True)
         assert ringback("history", "verify").exit_code == 0
         assert f"Case {case_code(case_id)} opened" in ringback("case", case_id).output
-        conn.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
 
 
 def test_a_rewritten_past_is_told_by_an_export_that_was_kept(

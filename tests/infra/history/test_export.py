@@ -3,12 +3,9 @@
 import base64
 import json
 import os
-import re
-import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from infra.clock import utc_now
@@ -25,6 +22,8 @@ from infra.history.exporting import (
 from infra.history.seals import Seals, key_id, sign, signing_key
 from infra.history.store import History, StreamWrite
 from infra.history.verify import Verification, verify
+from infra.servers import Addresses
+from tests.databases import database
 from tests.infra.history.conftest import Make
 from tests.infra.history.notes import NoteTaken
 
@@ -33,14 +32,10 @@ KEYS = {key_id(KEY.public_key()): KEY.public_key()}
 
 
 @pytest.fixture
-async def empty(postgres_url: str, master_key: bytes) -> AsyncIterator[History]:
-    name = f"empty_{secrets.token_hex(6)}"
-    async with await psycopg.AsyncConnection.connect(postgres_url, autocommit=True) as conn:
-        await conn.execute(f'CREATE DATABASE "{name}"'.encode())
-        url = re.sub("/test_[0-9a-f]+", f"/{name}", postgres_url)
+async def empty(servers: Addresses, master_key: bytes) -> AsyncIterator[History]:
+    with database(servers.postgres_url, "empty") as url:
         async with await History.open(url, master_key=master_key, clock=utc_now) as opened:
             yield opened
-        await conn.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
 
 
 @pytest.fixture

@@ -21,7 +21,16 @@ WHAT_TO_DO = (
 register(*event_classes())
 
 
-@pytest.fixture(params=written(), ids=lambda one: f"{one.type}-{one.schema_version}")
+def named(one: Golden) -> str:
+    return f"{one.type}-{one.schema_version}"
+
+
+def written_today() -> list[Golden]:
+    """Those of a version that is written still: an older one is read alone."""
+    return [one for one in written() if version_today(one.type, one.schema_version) == one.schema_version]
+
+
+@pytest.fixture(params=written(), ids=named)
 def stored(request: pytest.FixtureRequest) -> Golden:
     found: Golden = request.param
     return found
@@ -70,10 +79,9 @@ def test_a_golden_event_opens_without_its_key(stored: Golden) -> None:
     assert recorded.erased == (stored.personal is not None)
 
 
+@pytest.mark.parametrize("stored", written_today(), ids=named, indirect=True)
 def test_an_event_of_today_is_stored_as_its_golden_one_was(stored: Golden) -> None:
     event = opened(stored.stored, {KEY_ID: KEY}).event
-    if stored.schema_version != event.schema_version:
-        pytest.skip("of an older version: it is read, not written any more")
     halves = split(new_event(event))
     assert halves.payload.decode() == stored.payload
     row = stored.stored

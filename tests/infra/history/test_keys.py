@@ -15,6 +15,7 @@ from infra.history.masters import MasterKeys, master_id
 from infra.history.rotation import rotate
 from infra.history.store import History, StreamWrite
 from infra.servers import Addresses
+from tests.databases import database
 from tests.infra.history.conftest import Make
 from tests.infra.history.notes import NoteTaken
 
@@ -26,12 +27,8 @@ def texts(read: list[Recorded[Any]]) -> list[str]:
 @pytest.fixture
 def keys_url(servers: Addresses) -> Iterator[str]:
     """Another empty database, for the keys alone."""
-    name = f"keys_{secrets.token_hex(6)}"
-    with psycopg.connect(servers.postgres_url, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"'.encode())
-    yield servers.postgres_url.replace("/ringback?", f"/{name}?", 1)
-    with psycopg.connect(servers.postgres_url, autocommit=True) as connection:
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
+    with database(servers.postgres_url, "keys") as url:
+        yield url
 
 
 @pytest.fixture
