@@ -1,10 +1,12 @@
-"""Two relays, the leading one killed: the other waits, takes over, and a reader of `case-events` misses nothing."""
+"""Two relays, the leading one killed; a broker that stalls: a reader of `case-events` misses nothing."""
 
 import json
+import os
 import secrets
+import signal
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -15,6 +17,7 @@ import pytest
 from infra.clock import utc_now
 from infra.history.event import NewEvent, derived_id
 from infra.history.store import History, StreamWrite
+from infra.servers import EmbeddedServers
 from infra.settings import Settings
 from streams.ground import master_key
 from streams.topics import ensure_topics
@@ -26,6 +29,18 @@ pytestmark = pytest.mark.faults
 
 CUSTOMERS = 7
 PART = 400
+
+
+@pytest.fixture
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServers]:
+    """A broker of the test's own, which can be stopped and continued."""
+    with EmbeddedServers(tmp_path_factory.mktemp("broker"), which=frozenset({"kafka"})) as started:
+        yield started
+
+
+@pytest.fixture
+def kafka_servers(broker: EmbeddedServers) -> str:
+    return broker.addresses.kafka_servers
 
 
 @pytest.fixture
@@ -84,6 +99,13 @@ class Reader:
         self._consumer.close()
 
 
+async def in_order(reader: Reader, history: History) -> None:
+    """Of each customer everything was taken, in the order of the history."""
+    rows = await history.read_stored(after=0, limit=5_000)
+    for customer, positions in reader.customers.items():
+        assert positions == [row.position for row in rows if row.subject == customer]
+
+
 @pytest.mark.timeout(180)
 async def test_a_second_relay_waits_takes_over_and_leaves_no_gap(
     settings: Settings, history: History, tmp_path: Path
@@ -104,9 +126,35 @@ async def test_a_second_relay_waits_takes_over_and_leaves_no_gap(
             reader.until(3 * PART)
             assert "relay leads" in second.tail()
     assert sorted(reader.taken) == list(range(1, 3 * PART + 1))
-    for customer, positions in reader.customers.items():
-        of_customer = [
-            row.position for row in await history.read_stored(after=0, limit=5_000) if row.subject == customer
-        ]
-        assert positions == of_customer
+    await in_order(reader, history)
+    reader.close()
+
+
+@pytest.mark.timeout(180)
+async def test_a_broker_that_stalls_under_a_relay_and_goes_on_has_every_event_in_order(
+    settings: Settings, history: History, tmp_path: Path, broker: EmbeddedServers
+) -> None:
+    random = Random(seed())
+    ensure_topics(settings.kafka_servers or "", settings)
+    reader = Reader(settings)
+    pid = broker.pid("kafka")
+    assert pid is not None
+    with RoleProcess("relay", settings, tmp_path / "relay") as relay:
+        await more(history, random, 1)
+        reader.until(PART)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            await more(history, random, 2)
+
+            async def given_up() -> bool:
+                return "relay waits" in relay.tail()
+
+            await relay.until(given_up)  # the batch is in the stopped broker's ear, and a new producer sends it again
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        await more(history, random, 3)
+        reader.until(3 * PART, within_s=90)
+    assert sorted(reader.taken) == list(range(1, 3 * PART + 1))
+    await in_order(reader, history)
+    print(f"{reader.ignored} came twice", flush=True)
     reader.close()
