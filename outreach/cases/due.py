@@ -69,7 +69,7 @@ class Due:
     """The projection. A wait that is over keeps its row, so that what comes late does not begin it again."""
 
     name: str = "due"
-    version: int = 3
+    version: int = 4
     tables: tuple[str, ...] = ("due",)
     ddl: str = """
     CREATE TABLE due (
@@ -87,7 +87,11 @@ class Due:
         match recorded.event:
             case e.CardActionRequested(command_id=named) | e.CardActionSent(command_id=named):
                 await wait.begin(DueKind.CARD_ANSWER, named)
-            case e.CardActionAnswered(command_id=named) | e.CardActionFailed(command_id=named):
+            case (
+                e.CardActionAnswered(command_id=named)
+                | e.CardActionFailed(command_id=named)
+                | e.CardShipped(command_id=named)
+            ):
                 await wait.end(DueKind.CARD_ANSWER, named)
             case e.CallReceived() | e.CallAnswered() | e.PaymentsConfirmed() | e.PaymentsDenied():
                 await wait.end_of_case(DueKind.SILENCE)

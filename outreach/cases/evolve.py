@@ -41,9 +41,9 @@ def replay(events: Iterable[Event], onto: CaseState | None = None) -> CaseState:
 def heard_key(kind: str, message: Any) -> str:
     """Tells one message of an alert from another; a repeat of the same message has the same key.
 
-    What a payment's arrival made known is told by whoever detects it with that arrival's own time, however often a
-    successor tells it again: the moment of telling says nothing there. What followed from the customer's word follows
-    from no arrival; only the moment tells one such message from another, and the same word may well be heard twice.
+    What the arrival of a payment, or of a word on payments, made known is told by whoever detects it with that
+    arrival's own time, however often a successor tells it again: the moment of telling says nothing there. Only what
+    stands and is told once more after the broker lost its topics has no arrival.
     """
     parts = [kind, message.raised_by, (message.arrived_at or message.raised_at).isoformat()]
     if kind == "stands":

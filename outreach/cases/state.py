@@ -100,8 +100,8 @@ class CardActionState(Struct, frozen=True, kw_only=True):
 
     @property
     def pending(self) -> bool:
-        """Neither answered nor given up."""
-        return not self.result and not self.failed
+        """Neither answered nor given up; a new card that is on its way was made, whatever became of the answer."""
+        return not self.result and not self.failed and not self.shipped
 
 
 class CaseState(Struct, frozen=True, kw_only=True):

@@ -96,6 +96,14 @@ def test_the_new_card_is_followed_to_its_end_in_any_order(denied: Story) -> None
     assert denied.state.actions[reissue].new_card_id == "card-2"
 
 
+def test_a_new_card_that_is_on_its_way_was_made_though_nobody_said_so(denied: Story) -> None:
+    reissue = denied.action("reissue")
+    denied.when(c.ShipCard(command_id=reissue, state="dispatched"))
+    assert not denied.when(c.FailCardAction(command_id=reissue, reason="unanswered"))
+    assert not denied.when(c.SendCardAction(command_id=reissue, attempt=2))
+    assert names(denied.when(c.AnswerCardAction(command_id=reissue, result="reissued", new_card_id="card-2")))
+
+
 def test_only_a_new_card_is_sent_out(denied: Story) -> None:
     with pytest.raises(Refused, match="wrong_answer"):
         denied.when(c.ShipCard(command_id=denied.action("block"), state="dispatched"))
