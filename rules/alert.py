@@ -32,7 +32,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         suspect: transaction id; so ``against``, which a rule may leave out.
         evidence: ``rules.evidence.Evidence`` as plain data.
         raised_at: when it was told.
-        arrived_at: the broker's time stamp of the record of ``raised_by``; null in ``judge``.
+        arrived_at: the broker's time stamp of the record that made it known, a payment or a word on payments; null in
+            ``judge``.
     """
 
     alert_id: str

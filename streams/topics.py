@@ -41,6 +41,8 @@ ALL: Final = (
 
 COMPACTED: Final = frozenset({CARD_CONTEXT, CUSTOMERS})
 
+_WORDS_KEPT_MS: Final = 24 * 60 * 60 * 1000
+
 PARTITIONER: Final = "murmur2_random"
 """What every producer of ours sets: librdkafka's name for the way in which Java's clients place a key."""
 
@@ -160,6 +162,9 @@ def _count(name: str, partitions: int, of_transactions: int) -> int:
 
 
 def _config(name: str) -> dict[str, str]:
+    if name == CARD_CONTEXT:
+        # Whoever follows a detection worker that died heeds the same words again, the overtaken ones as well.
+        return {"cleanup.policy": "compact", "min.compaction.lag.ms": str(_WORDS_KEPT_MS)}
     if name in COMPACTED:
         return {"cleanup.policy": "compact"}
     if name == HISTORY_SEALS:

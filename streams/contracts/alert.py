@@ -86,7 +86,9 @@ class AlertMessage(Contract):
     evidence: Evidence
     raised_at: Moment
     arrived_at: Moment | None = Field(
-        default=None, description="Broker time stamp of the record of `raised_by`; null where there was no broker."
+        default=None,
+        description="Broker time stamp of the record that made it known: of `raised_by`, or of the word on the card's "
+        "payments in `card-context`; null where there was no broker.",
     )
 
 

@@ -3,21 +3,21 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Final, NamedTuple
 
 from infra.clock import Clock
-from infra.metrics import DETECTION_BATCH_SECONDS, DETECTION_FLUSH_SECONDS, RULESET_TAKEN_UP
+from infra.metrics import DETECTION_BATCH_SECONDS, DETECTION_FLUSH_SECONDS
 from infra.settings import Settings
 from streams.detection import failpoint
 from streams.detection.errors import LetGo, TopicReplaced
 from streams.detection.incarnation import Incarnation
-from streams.detection.news import News
+from streams.detection.knowledge import Knowledge
 from streams.detection.outbox import Outbox
 from streams.detection.partition import REMEMBERED_S, Partition
 from streams.detection.rows import Rows
-from streams.detection.said import Sayings
 from streams.detection.state import PartitionState
+from streams.detection.stretch import Hearing
 from streams.detection.tally import count
 from streams.errors import BrokerAway, TopicMissing
 from streams.topics import TopicIdentity, ensure_topics
@@ -71,8 +71,7 @@ class Custody:
         self._clock = clock
         self._dropped = dropped
         self._incarnation = Incarnation(self._servers)
-        self._news = News(settings.redis_url or "")
-        self._sayings = Sayings(settings)
+        self._knowledge = Knowledge(settings, outbox, written=self._written, intended=self._intended)
         self._identity: TopicIdentity | None = None
         self._held: dict[int, Partition] = {}
         self._flushes: dict[int, asyncio.Task[None]] = {}
@@ -114,9 +113,7 @@ class Custody:
     @property
     def remembered_s(self) -> int:
         """How far behind the present what is in the topic may still matter, seconds."""
-        announced = self._news.announcement
-        rulesets = (announced.live, announced.shadow) if announced is not None else ()
-        return max([REMEMBERED_S, *(each.memory_s + 86_400 for each in rulesets if each is not None)])
+        return max([REMEMBERED_S, *(each.memory_s + 86_400 for each in self._knowledge.announced)])
 
     async def take(self, numbers: Iterable[int]) -> tuple[int, dict[int, int | None]]:
         """Claims these partitions, in place of what was held before.
@@ -154,8 +151,7 @@ class Custody:
                         len(again),
                     )
                 await self._outbox.put(partition, again)
-            await self._news.look()
-            await self._sayings.begin({number: partition.claim.context for number, partition in self._held.items()})
+            await self._knowledge.begin(self._held.values())
             await self._outbox.get_ready(self._held)
             failpoint.reached("loaded")
             logger.info("claimed partitions %s of %s", sorted(self._held), self._identity)
@@ -171,19 +167,26 @@ class Custody:
             self._behind = sum(len(rows.offsets) for _number, rows in batch.rows) >= _MUCH
             for number, rows in batch.rows:
                 partition = self._held.get(number)
-                if partition is None or not await self._informed(partition, rows.offsets[0]):
+                if partition is None or not await self._knowledge.inform(partition, rows.offsets[0]):
                     continue
                 self._outbox.recall.keep(number, rows.offsets, rows.values, rows.blocks)  # alerts ask for them
-                for part, was_said in rows.parts(self.said.get(number, 0)):
-                    outcomes = await partition.judge(part)
-                    count(partition.counts, len(part.offsets), outcomes, was_said=was_said)
-                    failpoint.reached("judged")
-                    if outcomes and not was_said:
-                        await self._outbox.put(partition, outcomes)
-                        await asyncio.sleep(0)  # what was found leaves before the rest is judged
-                if partition.dirty >= FLUSH_CARDS or partition.pending >= FLUSH_ROWS:
-                    await self._begin_flush(partition)
+                for run in [rows] if partition.stretch is None else partition.stretch.parts(rows):
+                    if run is rows or await self._knowledge.inform(partition, run.offsets[0]):
+                        await self._judge(partition, run)
             DETECTION_BATCH_SECONDS.observe(time.perf_counter() - began)
+
+    async def _judge(self, partition: Partition, rows: Rows) -> None:
+        for part, was_said in rows.parts(self.said.get(partition.number, 0)):
+            outcomes = await partition.judge(part)
+            count(partition.counts, len(part.offsets), outcomes, was_said=was_said)
+            failpoint.reached("judged")
+            if partition.stretch is not None:
+                outcomes = partition.stretch.judged(part, outcomes)
+            if outcomes and not was_said:
+                await self._outbox.put(partition, outcomes)
+                await asyncio.sleep(0)  # what was found leaves before the rest is judged
+        if partition.dirty >= FLUSH_CARDS or partition.pending >= FLUSH_ROWS:
+            await self._begin_flush(partition)
 
     async def flush_all(self) -> None:
         """Begins a flush of every partition that changed and has none under way; while behind, every fourth time."""
@@ -229,12 +232,9 @@ class Custody:
 
     async def hear(self) -> None:
         """Looks for news of rule sets and of what was said, for the partitions whose next record is known."""
-        await self._news.look()
+        await self._knowledge.look_for_rulesets()
         async with self._turn:
-            await self._sayings.look()
-            for partition in list(self._held.values()):
-                if partition.begun:
-                    await self._informed(partition, partition.position)
+            await self._knowledge.look([partition for partition in self._held.values() if partition.begun])
 
     async def give_up(self, *, flush: bool) -> None:
         """Ends the care of all partitions; with `flush`, what was judged is written first, if that is quick."""
@@ -250,7 +250,7 @@ class Custody:
         failpoint.reached("after-hand-over")
         self._assignment += 1
         await self._drop()
-        await self._sayings.close()
+        await self._knowledge.close()
 
     def let_go(self, error: LetGo) -> None:
         """Drops every partition unflushed, and says so."""
@@ -275,24 +275,6 @@ class Custody:
                 if isinstance(error, TopicMissing):
                     await asyncio.to_thread(ensure_topics, self._servers, self._settings)
 
-    async def _informed(self, partition: Partition, position: int) -> bool:
-        """Has the partition judge from this record on by what is known now; False where it was let go meanwhile."""
-        return await self._in_force(partition, position) and await self._heeded(partition, position)
-
-    async def _heeded(self, partition: Partition, position: int) -> bool:
-        """Applies what was said of payments, between this record and those before.
-
-        First everything before is written; then what was said, with how far it was read. So whoever judges these
-        records again heeds the same words at the same record, or newer ones as well, and what had been told before.
-        """
-        heard = self._sayings.news(partition.number)
-        if heard is None:
-            return True
-        if not await self._written(partition):
-            return False
-        await self._outbox.put(partition, await partition.hear(heard, position))
-        return await self._written(partition)
-
     async def _written(self, partition: Partition, first: Callable[[], None] | None = None) -> bool:
         """Writes all that the partition changed, and what `first` changes; False where it was let go meanwhile."""
         await self._flush_ended(partition)
@@ -303,32 +285,25 @@ class Custody:
             await self._flush_ended(partition)
         return self._held.get(partition.number) is partition
 
+    async def _intended(self, partition: Partition, hearing: Hearing) -> bool:
+        """Writes what is about to be heeded, and nothing else; False where it was let go meanwhile."""
+        await self._flush_ended(partition)
+        if self._held.get(partition.number) is partition:
+            self._begin_to_write(partition, partition.state.intend(hearing))
+            await self._flush_ended(partition)
+        return self._held.get(partition.number) is partition
+
     async def _flush_ended(self, partition: Partition) -> None:
         if (running := self._flushes.get(partition.number)) is not None:
             await asyncio.wait([running])
 
     async def close(self) -> None:
         """Ends what is read beside the partitions; to be called when all are given up."""
-        await self._sayings.close()
-
-    async def _in_force(self, partition: Partition, position: int) -> bool:
-        """Has the partition judge from this record on under what is in force; False where it was let go meanwhile.
-
-        First everything before is written, and with it, in the same write, that these rule sets are in force from here
-        on: whoever judges these records again judges them under the same.
-        """
-        announced = self._news.announcement
-        if announced is None or partition.heard is announced:
-            return True
-        if (announced.live, announced.shadow) != (partition.ruleset, partition.shadow):
-            if not await self._written(partition, lambda: partition.begin_to_take_up(announced, position)):
-                return False
-            logger.info("partition %d judges under %s from %d on", partition.number, announced.live.version, position)
-            RULESET_TAKEN_UP.labels(announced.live.version).inc()
-        partition.take_up(announced)
-        return True
+        await self._knowledge.close()
 
     async def _begin_flush(self, partition: Partition) -> None:
+        if partition.stretch is not None and partition.stretch.kept:
+            return  # the position would pass what nobody has been told yet
         running = self._flushes.get(partition.number)
         if running is not None:
             if partition.dirty < _AT_MOST * FLUSH_CARDS and partition.pending < _AT_MOST * FLUSH_ROWS:
@@ -354,7 +329,10 @@ class Custody:
                 self._stored[partition.number] = change.position
             DETECTION_FLUSH_SECONDS.observe(time.perf_counter() - began)
 
-        task = self._flushes[partition.number] = asyncio.create_task(write())
+        self._begin_to_write(partition, write())
+
+    def _begin_to_write(self, partition: Partition, write: Coroutine[None, None, None]) -> None:
+        task = self._flushes[partition.number] = asyncio.create_task(write)
         task.add_done_callback(lambda done: self._flushed(partition, done))
 
     def _flushed(self, partition: Partition, task: asyncio.Task[None]) -> None:

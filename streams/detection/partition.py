@@ -16,6 +16,7 @@ from streams.detection.rows import Found, Outcome, Rows
 from streams.detection.said import Heard
 from streams.detection.shadow import Shadow
 from streams.detection.state import Change, Claim, PartitionState, TakenUp
+from streams.detection.stretch import Stretch
 from streams.rulesets.announced import Announcement
 
 logger = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ class Partition:
     Attributes:
         ruleset: in force; another is taken up by `begin_to_take_up`, a flush, and `take_up`.
         heard: the announcement that was last acted on.
+        stretch: what may have been said before the claim and was not stored, until it is over.
         released: set when it counts for nothing any more; what it found and nobody was told yet is not said then,
             because whoever has the partition next finds it too.
     """
@@ -70,6 +72,7 @@ class Partition:
         self.identity = identity
         self.state = state
         self.released = False
+        self.stretch: Stretch | None = None
         self.position = claim.position or 0
         self.applied_ms = claim.applied_ms
         self.ruleset = ruleset if claim.rules is None else msgspec.json.decode(claim.rules, type=RuleSet)
@@ -225,20 +228,20 @@ class Partition:
     async def hear(self, heard: Heard, position: int) -> list[Outcome]:
         """Applies what was said of cards' payments before this record, which is the next; to be flushed at once."""
         self.position = max(self.position, position)
-        cards = {card for card, _ in heard.said}
+        cards = {word.card_id for word in heard.said}
         if not self._all_here:
             await self._read_back(cards)
         if self._shadow is not None:
             await self._shadow.prepare(cards, self._memory)
         outcomes: list[Outcome] = []
-        for card, context in heard.said:
+        for card, context, _offset, stamp in heard.said:
             memory, found = self._watch.apply(self._memory(card), context)
             self._older.pop(card, None)
             self._cards[card] = self._dirty[card] = memory
-            outcomes += [Found(finding, card, None, self.ruleset) for finding in found]
+            outcomes += [Found(finding, card, stamp, self.ruleset) for finding in found]
             if self._shadow is not None:
                 told = self._shadow.apply(card, context)
-                outcomes += [Found(finding, card, None, self._shadow.ruleset, "shadow") for finding in told]
+                outcomes += [Found(finding, card, stamp, self._shadow.ruleset, "shadow") for finding in told]
         self._context = heard.identity, heard.position
         self._moved = True
         return outcomes

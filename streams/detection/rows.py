@@ -21,11 +21,16 @@ class Rows(NamedTuple):
     def parts(self, said: int) -> list[tuple["Rows", bool]]:
         """Those before this offset, of which everything has been said already, and the others."""
         at = bisect_left(self.offsets, said)
-        if at == 0:
-            return [(self, False)]
-        before = Rows(self.offsets[:at], self.stamps_ms[:at], self.values[:at])
-        after = Rows(self.offsets[at:], self.stamps_ms[at:], self.values[at:])
-        return [(before, True), (after, False)] if after.offsets else [(before, True)]
+        return [(part, at > 0 and part.offsets[0] < said) for part in self.parted(at)]
+
+    def parted(self, at: int) -> list["Rows"]:
+        """The first so many, and the others; without empty parts."""
+        if at <= 0 or at >= len(self.offsets):
+            return [self]
+        return [
+            Rows(self.offsets[:at], self.stamps_ms[:at], self.values[:at]),
+            Rows(self.offsets[at:], self.stamps_ms[at:], self.values[at:]),
+        ]
 
     def set_aside(self, offset: int, reason: str, field: str = "") -> "SetAside":
         """What there is to say of a record that could not be judged."""
@@ -33,7 +38,11 @@ class Rows(NamedTuple):
 
 
 class Found(NamedTuple):
-    """A finding, with what only its arrival knows; `stamp_ms` is None where it is said again without a record."""
+    """A finding, with what only its arrival knows.
+
+    `stamp_ms` is the broker's time stamp of the payment, or of the word on payments, that made it known; None where it
+    is said again without either.
+    """
 
     finding: Finding
     card_id: str

@@ -20,7 +20,7 @@ from infra.settings import Settings
 from rules.context import MOST_NAMED
 from rules.memory import Context, QuietPair
 from streams.errors import BrokerAway, TopicMissing
-from streams.topics import CARD_CONTEXT, ensure_topics, topic_identity
+from streams.topics import CARD_CONTEXT, TRANSACTIONS, ensure_topics, topic_identity
 
 logger = logging.getLogger(__name__)
 
@@ -30,10 +30,19 @@ _SCALE: Final = 1e7
 _US: Final = 1_000_000
 
 
-class Heard(NamedTuple):
-    """News of one partition: each card's words, and where to read on."""
+class Word(NamedTuple):
+    """What was said of one card's payments; its offset in `card-context`, and the broker's time stamp of it."""
 
-    said: list[tuple[str, Context]]
+    card_id: str
+    context: Context
+    offset: int
+    stamp_ms: int
+
+
+class Heard(NamedTuple):
+    """News of one partition: the words in their order, and where to read on."""
+
+    said: list[Word]
     identity: str
     position: int
 
@@ -60,13 +69,20 @@ _decode = msgspec.json.Decoder(_Message).decode
 
 
 class Sayings:
-    """Reads `card-context` for the partitions in hand; used by one task at a time."""
+    """Reads `card-context` for the partitions in hand; used by one task at a time.
+
+    Attributes:
+        identity: of the topic that is read.
+        ends: where the partitions of `transactions` ended when this was begun. (The embedded broker tells too little by
+            all but the first record of the last batch.)
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._servers = settings.kafka_servers or ""
         self._consumer: AIOKafkaConsumer | None = None
-        self._identity = ""
+        self.identity = ""
+        self.ends: dict[int, int] = {}
         self._news: dict[int, Heard] = {}
 
     async def begin(self, stored: Mapping[int, tuple[str, int] | None]) -> None:
@@ -75,7 +91,7 @@ class Sayings:
         while stored:
             try:
                 await asyncio.to_thread(ensure_topics, self._servers, self._settings)
-                self._identity = str(await asyncio.to_thread(topic_identity, self._servers, CARD_CONTEXT))
+                self.identity = str(await asyncio.to_thread(topic_identity, self._servers, CARD_CONTEXT))
                 await self._open(stored)
             except (BrokerAway, TopicMissing, KafkaError, TimeoutError) as error:
                 logger.info("waiting for %s: %r", CARD_CONTEXT, error)
@@ -92,14 +108,30 @@ class Sayings:
             except KafkaError as error:
                 logger.info("%s is not read: %r", CARD_CONTEXT, error)
 
-    def news(self, partition: int) -> Heard | None:
-        """What is new of the partition, once; None: nothing is."""
-        return self._news.pop(partition, None)
+    def news(self, partition: int, until: int | None = None) -> Heard | None:
+        """What is new of the partition, once; None: nothing is.
+
+        Args:
+            partition: by its number.
+            until: only what lies before this position in `card-context`; the rest is new still.
+        """
+        heard = self._news.pop(partition, None)
+        if heard is None or until is None or heard.position <= until:
+            return heard
+        later = [word for word in heard.said if word.offset >= until]
+        self._news[partition] = heard._replace(said=later)
+        return heard._replace(said=heard.said[: len(heard.said) - len(later)], position=until)
+
+    def named(self, partition: int, until: int | None = None) -> set[str]:
+        """The cards of which there is news, as `news` would tell it."""
+        heard = self._news.get(partition)
+        return set() if heard is None else {word.card_id for word in heard.said if until is None or word.offset < until}
 
     async def close(self) -> None:
         """Ends the connection, and forgets what was not asked for."""
         consumer, self._consumer = self._consumer, None
         self._news.clear()
+        self.ends = {}
         if consumer is not None:
             with contextlib.suppress(KafkaError):
                 await consumer.stop()
@@ -120,8 +152,10 @@ class Sayings:
         ends = await consumer.end_offsets(list(places.values()))
         for number, place in places.items():
             known = stored[number]
-            at = known[1] if known is not None and known[0] == self._identity else 0
+            at = known[1] if known is not None and known[0] == self.identity else 0
             consumer.seek(place, min(max(at, begins[place]), ends[place]))
+        feed = await consumer.end_offsets([TopicPartition(TRANSACTIONS, number) for number in stored])
+        self.ends = {place.partition: end for place, end in feed.items()}
         for place, end in ends.items():
             while await consumer.position(place) < end:
                 await self._take(consumer, _WAIT_MS)
@@ -132,8 +166,8 @@ class Sayings:
             said = before.said if before is not None else []
             for record in records:
                 if (word := _read(record.value)) is not None:
-                    said.append(word)
-            self._news[place.partition] = Heard(said, self._identity, records[-1].offset + 1)
+                    said.append(Word(*word, record.offset, record.timestamp))
+            self._news[place.partition] = Heard(said, self.identity, records[-1].offset + 1)
 
 
 def _read(value: bytes | None) -> tuple[str, Context] | None:

@@ -13,6 +13,8 @@ One hash a partition, `{transactions:N}` (the braces keep it in one slot of a Re
 - `shadow`: the rule set that runs beside it, as JSON, and `shadow_from`; its memories are the hash
   `{transactions:N}:shadow`, of fields `c<card_id>` alone, in the same slot and the same writes;
 - `context_identity`, `context_position`: of `card-context`, how far what was said of payments is applied;
+- `hearing`: how far it is about to be applied, and right before which record (`streams.detection.stretch`); written
+  before anything is said of it, and gone when it is applied;
 - `applied_ms`: the broker's time stamp of the newest record applied; `begun_ms`: of the partition's first claim, less
   a margin, which stands in for it while nothing has been applied;
 - `reissue`: 1 while what stands is to be said again under a new topic identity;
@@ -40,6 +42,7 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisSlow
 
 from streams.detection.errors import Fenced, LetGo, StateLost
+from streams.detection.stretch import Hearing
 from streams.detection.wire import commands
 from streams.topics import TRANSACTIONS, TopicIdentity
 
@@ -70,14 +73,14 @@ if known ~= identity then
       redis.call('HSET', key, 'resend_from_ms', since, 'lost_ms', now)
     end
   end
-  redis.call('HDEL', key, 'position')
+  redis.call('HDEL', key, 'position', 'hearing')
   redis.call('HSET', key, 'identity', identity)
   redis.call('HSETNX', key, 'begun_ms', ARGV[3])
 end
 if redis.call('HEXISTS', key, 'shadow') == 0 then redis.call('UNLINK', KEYS[2]) end
 local kept = redis.call('HMGET', key, 'position', 'watermark_us', 'generation', 'reissue', 'serial', 'applied_ms',
-  'rules', 'shadow', 'context_identity', 'context_position')
-return {kept[7], kept[8], kept[9], kept[10], epoch, redis.call('HLEN', key),
+  'rules', 'shadow', 'context_identity', 'context_position', 'hearing')
+return {kept[7], kept[8], kept[9], kept[10], kept[11], epoch, redis.call('HLEN', key),
   kept[1], kept[2], kept[3], kept[4], kept[5], kept[6]}
 """
 
@@ -86,7 +89,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """What was found when the partition was claimed; without a `position` the topic is read from its beginning.
 
     `rules` and `shadow` are the rule sets as JSON; None: the built-in one, and none. `context` is the identity of
-    `card-context`, and the position in it to read on from.
+    `card-context`, and the position in it to read on from; `hearing`, what was about to be heeded of it.
     """
 
     epoch: int
@@ -100,6 +103,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     rules: bytes | None = None
     shadow: bytes | None = None
     context: tuple[str, int] | None = None
+    hearing: Hearing | None = None
 
 
 class TakenUp(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,7 +163,7 @@ class PartitionState:
         asked = (self._name, self._shadow_name, str(identity), str(moment), str(begun), self._holder)
         answer: list[Any] = await self._patiently(lambda: self._client.eval(_CLAIM, 2, *asked))
         self._seen_s = time.monotonic()
-        rules, shadow, context_identity, context_position, *numbers = answer
+        rules, shadow, context_identity, context_position, hearing, *numbers = answer
         epoch, fields, position, watermark, generation, reissue, serial, applied = (
             None if one is None else int(one) for one in numbers
         )
@@ -176,6 +180,7 @@ class PartitionState:
             rules=rules,
             shadow=shadow,
             context=None if context_position is None else (context_identity.decode(), int(context_position)),
+            hearing=None if hearing is None else msgspec.json.decode(hearing, type=Hearing),
         )
 
     async def load(self, cards: Sequence[str], *, shadow: bool = False) -> dict[str, bytes]:
@@ -214,8 +219,16 @@ class PartitionState:
             Fenced: the partition has been claimed by another since; nothing was written.
             StateLost: the hash is gone; nothing was written.
         """
+        await self._write(self._asked(change, self._serial + 1))
+
+    async def intend(self, hearing: Hearing) -> None:
+        """Writes what is about to be heeded, and where; to be called while no flush is under way. Raises as `flush`."""
+        fields = [b"hearing", msgspec.json.encode(hearing), b"serial", b"%d" % (self._serial + 1)]
+        await self._write([[b"MULTI"], [b"HSET", self._name, *fields], [b"EXEC"], *self._watch()])
+
+    async def _write(self, asked: list[Sequence[bytes]]) -> None:
+        """Makes one transaction of these commands, which set the serial to the next and end by watching."""
         serial = self._serial + 1
-        asked = self._asked(change, serial)
         write = commands(asked)
         while True:
             try:
@@ -280,6 +293,8 @@ class PartitionState:
             asked += self._taken_up(change.taken_up, change.position)
         if change.shadow_cards:
             asked.append([b"HSET", self._shadow_name, *_cards(change.shadow_cards)])
+        if change.context is not None:
+            asked.append([b"HDEL", self._name, b"hearing"])
         if change.swept:
             swept = [CARD_PREFIX + card.encode() for card in change.swept]
             asked += [[b"HDEL", name, *swept] for name in (self._name, self._shadow_name)]

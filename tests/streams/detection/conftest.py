@@ -80,8 +80,11 @@ class Worker:
 class NothingSaid:
     """Stands for `Sayings` where there is no broker."""
 
+    identity = ""
+
     def __init__(self, settings: Settings) -> None:
         del settings
+        self.ends: dict[int, int] = {}
 
     async def begin(self, stored: Any) -> None:
         del stored
@@ -89,8 +92,12 @@ class NothingSaid:
     async def look(self) -> None:
         """Nothing new."""
 
-    def news(self, partition: int) -> None:
-        del partition
+    def news(self, partition: int, until: int | None = None) -> None:
+        del partition, until
+
+    def named(self, partition: int, until: int | None = None) -> set[str]:
+        del partition, until
+        return set()
 
     async def close(self) -> None:
         """Nothing is open."""

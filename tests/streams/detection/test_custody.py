@@ -11,6 +11,7 @@ import redis.asyncio
 
 from infra.settings import Settings
 from streams.detection import custody as room
+from streams.detection import knowledge
 from streams.detection import state as state_room
 from streams.detection.custody import Batch, Custody
 from streams.detection.errors import LetGo, StateLost
@@ -83,7 +84,7 @@ class Stage:
 @pytest.fixture
 async def stage(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
     monkeypatch.setattr(room, "Incarnation", Broker)
-    monkeypatch.setattr(room, "Sayings", NothingSaid)
+    monkeypatch.setattr(knowledge, "Sayings", NothingSaid)
     made = Stage(redis_url)
     await made.custody.take([0])
     yield made

@@ -1,14 +1,17 @@
 """What was said of payments reaches the running worker: at once, once, and again after it or Redis forgot."""
 
+import signal
 from collections.abc import Callable
 
 import confluent_kafka
+import pytest
 import redis
 
 from infra.settings import Settings
 from rules.layout import unpack
 from streams.detection.said import Sayings
 from streams.detection.state import hash_name
+from streams.detection.stretch import anything_between
 from streams.topics import CARD_CONTEXT, PARTITIONER
 from tests.streams.detection.conftest import Bank, Worker, until
 from tests.streams.detection.payments import PARIS, PHNOM_PENH, ROME, payment
@@ -42,6 +45,28 @@ def test_what_is_confirmed_is_withdrawn_while_the_feed_is_quiet_and_survives_the
     assert worker.stop() == 0
 
 
+@pytest.mark.faults
+def test_a_word_that_comes_while_nobody_is_there_withdraws_what_was_told_and_not_stored(
+    bank: Bank, stage: Settings, start: Callable[[], Worker]
+) -> None:
+    first = start()
+    bank.send([payment("a", "before", PHNOM_PENH, -30)])
+    until(lambda: memories(stage, "a"), "the partition has a position")
+    first.kill()
+    dies = Worker(stage, before="import os; os.environ['RINGBACK_FAILPOINT'] = 'before-write'\n")
+    bank.send(STORY)
+    assert dies.process.wait(60) == -signal.SIGKILL
+    dies.stop()
+    assert statuses(bank) == [("raised", "a-paris")]
+    bank.say("a", confirmed=["a-paris"])
+    for one in (payment("a", "back", PHNOM_PENH, 30), payment("a", "again", PARIS, 45)):
+        bank.send([one])  # the embedded broker tells of the last batch only where it begins
+    start()
+    until(lambda: statuses(bank)[1:] == [("withdrawn", "a-paris"), ("withdrawn", "a-again")], "it is withdrawn")
+    (told,) = [alert for alert in bank.alerts() if (alert["status"], alert["suspect"]) == ("withdrawn", "a-paris")]
+    assert told["arrived_at"] is not None  # when the word did
+
+
 def test_after_redis_lost_everything_what_was_said_is_read_before_anything_is_judged(
     bank: Bank, stage: Settings, start: Callable[[], Worker]
 ) -> None:
@@ -72,13 +97,30 @@ async def test_messages_that_say_nothing_are_passed_over_and_the_position_goes_o
     assert sayings.news(0) is None
     heard = sayings.news(1)
     assert heard is not None
-    ((card, context),) = heard.said
-    assert (card, context.version, context.confirmed, heard.position) == ("a", 3, ("x",), 3)
+    ((card, context, offset, stamp),) = heard.said
+    assert (card, context.version, context.confirmed, offset, heard.position) == ("a", 3, ("x",), 2, 3)
+    assert stamp > 0
     (pair,) = context.quiet.values()
     assert (pair.lat_e7, pair.other_lon_e7, pair.since_us) == (15_000_000, -45_000_000, 1_000_000)
     await sayings.begin({1: (heard.identity, heard.position)})
     assert sayings.news(1) is None
     await sayings.begin({1: ("another topic", heard.position)})
+    assert sayings.named(1) == {"a"}
+    assert sayings.named(1, 2) == set()
+    assert sayings.news(1, 2) == ([], heard.identity, 2)
     assert sayings.news(1) == heard
     await sayings.close()
     await sayings.look()
+
+
+async def test_it_is_known_where_the_payments_end_and_whether_there_are_any_before(stage: Settings, bank: Bank) -> None:
+    for one in (*STORY, payment("a", "rome", ROME, 60)):
+        bank.send([one])
+    sayings = Sayings(stage)
+    await sayings.begin({0: None, 1: None})
+    number = max(sayings.ends, key=lambda each: sayings.ends[each])
+    assert sorted(sayings.ends.values()) == [0, 3]
+    await sayings.close()
+    servers = stage.kafka_servers or ""
+    assert await anything_between(servers, number, 2, 3)
+    assert not await anything_between(servers, number, 3, 3)

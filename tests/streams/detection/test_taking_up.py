@@ -1,109 +1,35 @@
 """Rule sets are taken up at a position that is stored before it is used; a shadow finds, and changes nothing."""
 
-import json
-from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime
-from typing import Any, cast
+from collections.abc import AsyncIterator
+from typing import Any
 
 import msgspec
 import pytest
 import redis.asyncio
 
-from infra.settings import Settings
 from rules.memory import Context
 from rules.ruleset import LIVE, RuleSet
 from streams.detection import custody as room
-from streams.detection.custody import Batch, Custody
-from streams.detection.errors import Fenced, LetGo
-from streams.detection.outbox import Outbox
+from streams.detection import knowledge
+from streams.detection.errors import Fenced
 from streams.detection.partition import Partition
-from streams.detection.recall import Recall
-from streams.detection.rows import Found, Outcome, Rows
+from streams.detection.rows import Outcome, Rows
 from streams.detection.state import Change, PartitionState, hash_name
 from streams.rulesets.announced import KEY, Announcement, tell
-from streams.topics import TopicIdentity
 from tests.streams.detection.conftest import NothingSaid
 from tests.streams.detection.payments import JOHOR, PARIS, PHNOM_PENH, SINGAPORE, payment
+from tests.streams.detection.unplugged import Broker, Worker
 
-IDENTITY = TopicIdentity("first", 1)
-NOW_MS = int(datetime.now(UTC).timestamp() * 1000)
 BLIND = msgspec.structs.replace(LIVE, version="blind", floor_km=12_000.0)
 """To which Phnom Penh and Paris are one place."""
 STRICT = msgspec.structs.replace(LIVE, version="strict", floor_km=10.0, slot_degrees=0.05)
 """To which Singapore and Johor are two."""
 
 
-class Broker:
-    """Has the topic, and says so."""
-
-    def __init__(self, servers: str) -> None:
-        del servers
-
-    async def now(self) -> TopicIdentity:
-        return IDENTITY
-
-    async def confirm(self, identity: TopicIdentity) -> None:
-        del identity
-
-
-class Said:
-    """An outbox that says everything at once."""
-
-    ticket = 0
-
-    def __init__(self) -> None:
-        self.recall = Recall()
-        self.told: list[tuple[str, str, str, str]] = []
-
-    async def put(self, _partition: Partition, outcomes: Sequence[Outcome]) -> None:
-        self.told += [
-            (one.finding.status, one.finding.suspect.transaction_id, one.ruleset.version, one.mode)
-            for one in outcomes
-            if isinstance(one, Found)
-        ]
-
-    async def get_ready(self, numbers: Any) -> None:
-        del numbers
-
-    async def acknowledged(self, ticket: int) -> None:
-        del ticket
-
-
-class Worker:
-    """One worker's custody of the one partition."""
-
-    def __init__(self, redis_url: str) -> None:
-        self.outbox = Said()
-        self.dropped: list[LetGo] = []
-        self.custody = Custody(
-            Settings(redis_url=redis_url, kafka_servers="localhost:1"),
-            cast("Outbox", self.outbox),
-            lambda: datetime.now(UTC),
-            dropped=self.dropped.append,
-        )
-        self._assignment = 0
-
-    async def begin(self) -> int:
-        """Where to go on."""
-        self._assignment, begin = await self.custody.take([0])
-        return begin[0] or 0
-
-    async def judge(self, payments: Sequence[dict[str, Any]], first: int) -> list[tuple[str, str, str, str]]:
-        """What is told of these records."""
-        before = len(self.outbox.told)
-        values = [json.dumps(one).encode() for one in payments]
-        rows = Rows(range(first, first + len(values)), [NOW_MS] * len(values), values)
-        await self.custody.judge(Batch(self._assignment, [(0, rows)]))
-        return self.outbox.told[before:]
-
-    async def die(self, *, flush: bool = False) -> None:
-        await self.custody.give_up(flush=flush)
-
-
 @pytest.fixture
 async def client(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[redis.asyncio.Redis]:
     monkeypatch.setattr(room, "Incarnation", Broker)
-    monkeypatch.setattr(room, "Sayings", NothingSaid)
+    monkeypatch.setattr(knowledge, "Sayings", NothingSaid)
     async with redis.asyncio.Redis.from_url(redis_url) as opened:
         yield opened
 
