@@ -38,7 +38,10 @@ class Settings(BaseSettings):
     home: Path = Field(default_factory=default_home, description="Folder for the embedded servers' data and keys.")
 
     postgres_url: str | None = Field(default=None, description="PostgreSQL of the history; none: the embedded one.")
-    redis_url: str | None = Field(default=None, description="Redis of the card states; none: the embedded one.")
+    redis_url: str | None = Field(
+        default=None,
+        description="Redis of the card states (a Redis Cluster: redis+cluster://); none: the embedded one.",
+    )
     kafka_servers: str | None = Field(default=None, description="Kafka bootstrap servers; none: the embedded broker.")
     partitions: int = Field(default=4, ge=1, le=4096, description="Partitions of `transactions` where we create it.")
     replication_factor: int = Field(default=1, ge=1, le=9, description="Copies of each topic where we create it.")

@@ -20,6 +20,7 @@ from infra.history.opening import open_history
 from infra.history.projection import ProjectionRunner
 from infra.history.store import History
 from infra.problems import install_problems
+from infra.redis_client import redis_client
 from infra.settings import Settings
 from outreach.cases.service import Cases
 from outreach.customers.service import Customers
@@ -83,7 +84,7 @@ async def open_base(settings: Settings, clock: Clock = utc_now) -> AsyncIterator
     per_s = settings.http_requests_per_s
     async with (
         Producer(settings.kafka_servers, client_id="ringback-web") as producer,
-        redis.asyncio.Redis.from_url(settings.redis_url) as client,
+        redis_client(settings.redis_url) as client,
     ):
         rate = RateLimit(per_s, max(1.0, 2 * per_s))
         yield Base(settings=settings, clock=clock, producer=producer, redis=client, rate=rate)

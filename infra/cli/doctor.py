@@ -23,6 +23,7 @@ from rich.table import Table
 from infra.cli.connected import UnusableSetting, master_key, with_addresses
 from infra.cli.keys import with_keys
 from infra.clock import Clock, utc_now
+from infra.redis_client import CLUSTER, server_url
 from infra.servers import Addresses, running
 from infra.settings import Settings
 from infra.telemetry import without_password
@@ -132,12 +133,17 @@ def _postgres(url: str, clock: Clock) -> tuple[Finding, str]:
 
 
 def _redis(url: str) -> tuple[Finding, str]:
-    with redis.Redis.from_url(url, socket_connect_timeout=WITHIN_S, socket_timeout=WITHIN_S) as client:
+    with redis.Redis.from_url(server_url(url), socket_connect_timeout=WITHIN_S, socket_timeout=WITHIN_S) as client:
         info = client.info()
     version, policy = info.get("redis_version"), info.get("maxmemory_policy")
     if policy not in (None, "noeviction"):
         return Finding.BROKEN, f"Redis {version} throws data away when it is full ({policy}): set noeviction"
-    return Finding.GOOD, f"Redis {version}"
+    clustered = bool(info.get("cluster_enabled"))
+    if clustered and CLUSTER not in url:
+        return Finding.BROKEN, f"Redis {version} is a node of a cluster: write redis+cluster:// in RINGBACK_REDIS_URL"
+    if CLUSTER in url and not clustered:
+        return Finding.BROKEN, f"Redis {version} is no node of a cluster: write redis:// in RINGBACK_REDIS_URL"
+    return Finding.GOOD, f"Redis {version}, a node of a cluster" if clustered else f"Redis {version}"
 
 
 def _kafka(servers: str) -> tuple[Finding, str]:

@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from infra.history.cancellation import Cancellation
+from infra.redis_client import server_url
 
 CHANNEL = "ringback:history"
 """Redis channel; each message is the newest position in decimal."""
@@ -51,8 +52,11 @@ class Wake:
         """Begins to publish and to listen, if there is a Redis; returns at once."""
         if self._redis_url is None:
             return
-        self._redis = Redis.from_url(
-            self._redis_url, socket_connect_timeout=_TIMEOUT_S, socket_timeout=_TIMEOUT_S, decode_responses=True
+        self._redis = Redis.from_url(  # the nodes of a cluster pass every message on to each other: any will do
+            server_url(self._redis_url),
+            socket_connect_timeout=_TIMEOUT_S,
+            socket_timeout=_TIMEOUT_S,
+            decode_responses=True,
         )
         self._tasks = [
             asyncio.create_task(self._publish(self._redis), name="history-wake-publish"),

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
-import redis.asyncio
 
+from infra.redis_client import redis_client
 from streams.detection.state import hash_name
 from streams.topics import partitions_of
 
@@ -36,7 +36,7 @@ async def gaps(redis_url: str) -> Sequence[Gap]:
     Raises:
         redis.exceptions.RedisError: Redis is away.
     """
-    async with redis.asyncio.Redis.from_url(redis_url) as client:
+    async with redis_client(redis_url) as client:
         found = []
         number, partitions = 0, _AT_LEAST
         while number < partitions:
@@ -56,7 +56,7 @@ async def close_gap(redis_url: str, partition: int) -> bool:
     Raises:
         redis.exceptions.RedisError: Redis is away.
     """
-    async with redis.asyncio.Redis.from_url(redis_url) as client:
+    async with redis_client(redis_url) as client:
         await client.hdel(hash_name(partition), "resend_from_ms", "lost_ms")
         return bool(await client.exists(hash_name(partition)))
 

@@ -4,9 +4,9 @@ import logging
 from typing import Final
 
 import msgspec
-import redis.asyncio
 from redis.exceptions import RedisError
 
+from infra.redis_client import redis_client
 from streams.rulesets.announced import Announcement, heard, read
 
 logger = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ class News:
     async def look(self) -> None:
         """Hears what is announced now; returns within seconds, whatever Redis does."""
         try:
-            async with redis.asyncio.Redis.from_url(
+            async with redis_client(
                 self._redis_url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S
             ) as client:
                 content = await heard(client)

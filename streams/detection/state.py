@@ -36,11 +36,11 @@ from typing import Any, Final
 from uuid import uuid4
 
 import msgspec
-import redis.asyncio
 from redis.exceptions import ConnectionError as RedisAway
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisSlow
 
+from infra.redis_client import connection_to, redis_client
 from streams.detection.errors import Fenced, LetGo, StateLost
 from streams.detection.stretch import Hearing
 from streams.detection.wire import commands
@@ -148,7 +148,7 @@ class PartitionState:
         self.partition = partition
         self._name = hash_name(partition).encode()
         self._shadow_name = self._name + b":shadow"
-        self._client: redis.asyncio.Redis = redis.asyncio.Redis.from_url(redis_url)
+        self._client = redis_client(redis_url)
         self._writer: Any = None
         self._epoch = 0
         self._holder = b""
@@ -315,7 +315,7 @@ class PartitionState:
 
     async def _open(self, serial: int) -> bool:
         """Connects and watches; True when the flush of this serial turns out to have been written."""
-        self._writer = self._client.connection_pool.make_connection()  # type: ignore[no-untyped-call]  # untyped there
+        self._writer = await connection_to(self._client, self._name)
         await self._writer.connect()
         await self._writer.send_packed_command(commands(self._watch()))
         await self._writer.read_response()
@@ -333,6 +333,8 @@ class PartitionState:
             raise StateLost(f"partition {self.partition}: Redis has lost its state")
         if holder != self._holder:
             raise Fenced(f"partition {self.partition}: claimed under epoch {int(epoch)}, ours is {self._epoch}")
+        if int(serial or 0) < self._serial:
+            raise StateLost(f"partition {self.partition}: Redis went back to an older state")
         self._seen_s = time.monotonic()
         return int(serial or 0)
 

@@ -16,6 +16,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from infra.history.errors import Unavailable
+from infra.redis_client import redis_client
 from rules.ruleset import RuleSet
 
 log = structlog.get_logger(__name__)
@@ -80,7 +81,7 @@ def read(content: bytes) -> Announcement:
 
 async def keep_telling(redis_url: str, in_force: Callable[[], Awaitable[Announcement]]) -> None:
     """Looks every second for what is in force, and tells it, until it is cancelled."""
-    client = redis.asyncio.Redis.from_url(redis_url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S)
+    client = redis_client(redis_url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S)
     async with client:
         waiting = False
         while True:

@@ -101,6 +101,20 @@ async def test_a_redis_that_forgot_is_told_from_a_successor(state: PartitionStat
         await state.flush(change(2))
 
 
+async def test_a_redis_that_came_back_with_an_older_state_is_told_from_one_that_kept_it(
+    state: PartitionState, redis_url: str
+) -> None:
+    await state.claim(FIRST, NOW)
+    await state.flush(change(1))
+    await state.flush(change(2, {"card": b"lost"}))
+    with redis.Redis.from_url(redis_url) as client:
+        client.hset(hash_name(3), mapping={"position": 1, "serial": 1})
+        client.hdel(hash_name(3), "ccard")
+        client.client_kill_filter(_type="normal", skipme=True)
+    with pytest.raises(StateLost, match="older state"):
+        await state.flush(change(3))
+
+
 async def test_another_identity_keeps_the_cards_and_drops_the_position(
     state: PartitionState, successor: PartitionState
 ) -> None:
