@@ -1,8 +1,9 @@
 """The history beside the `eventsourcing` library's PostgreSQL recorder, on one server, with fsync, the same events.
 
 Appends of one writer and of 16, in batches, reading, replaying into a read model, verifying; with 10,000 events and
-with a million, in turn, the median of some rounds. Run as ``python -m tests.bench.bench_history``; prints one JSON
-object. ``--events N`` and ``--seconds S`` make it smaller.
+with a million. Each way takes turns between both sizes and both stores many times, and what they waited is put
+together, so that a busy moment of the machine meets all alike. Run as ``python -m tests.bench.bench_history``; prints
+one JSON object. ``--events N`` and ``--seconds S`` (of each way, size and store, in all) make it smaller.
 """
 
 import argparse
@@ -36,7 +37,10 @@ from tests.bench.rivals.store import STORE_PINS, Rival, summed
 
 SMALL: Final = 10_000
 ROUNDS: Final = 3
+TURNS: Final = 6
 READ: Final = 100_000
+READ_BY_RIVAL: Final = 20_000
+FILLING: Final = 3
 STREAM_LENGTH: Final = 20
 _WORKER: Final = "from tests.bench.bench_history import worker; worker()"
 
@@ -101,24 +105,52 @@ class Stopwatch:
         }
 
 
-async def append(history: History, writers: int, batch: int, seconds: float, event: Event = SEEN) -> dict[str, Any]:
-    """So many tasks append batches for so long."""
+class Taken:
+    """What appends took, in one turn or in many."""
+
+    def __init__(self, batch: int) -> None:
+        self._batch = batch
+        self.waits: list[float] = []
+        self.seconds = 0.0
+        self.cpu_s: float | None = None
+
+    def add(self, waits: list[float], seconds: float, cpu_s: float | None = None) -> None:
+        """One more turn."""
+        self.waits += waits
+        self.seconds += seconds
+        if cpu_s is not None:
+            self.cpu_s = (self.cpu_s or 0.0) + cpu_s
+
+    def figures(self) -> dict[str, float]:
+        """Of all turns together."""
+        told = summed(self.waits, self.seconds, self._batch)
+        if self.cpu_s is not None:
+            told["cpu_us"] = round(self.cpu_s / (len(self.waits) * self._batch) * 1e6, 1)
+        return told
+
+
+async def append(
+    history: History, writers: int, batch: int, seconds: float, *, event: Event = SEEN, taken: Taken | None = None
+) -> dict[str, float]:
+    """So many tasks append batches for so long; the figures of this, and of what ``taken`` had before."""
+    taken = taken or Taken(batch)
     waits: list[float] = []
-    end = time.perf_counter() + seconds
+    began, own = time.perf_counter(), time.process_time()
+    end = began + seconds
 
     async def write() -> None:
         stream, version = uuid4().hex, 0
         while time.perf_counter() < end:
             if version >= STREAM_LENGTH and batch == 1:
                 stream, version = uuid4().hex, 0
-            began = time.perf_counter()
+            asked = time.perf_counter()
             await history.append(StreamWrite(f"case-{stream}", [new(stream, event) for _ in range(batch)], version))
-            waits.append(time.perf_counter() - began)
+            waits.append(time.perf_counter() - asked)
             version += batch
 
-    watch, began = Stopwatch(), time.perf_counter()
     await asyncio.gather(*(write() for _ in range(writers)))
-    return summed(waits, time.perf_counter() - began, batch) | {"cpu_us": watch.read(len(waits) * batch)["cpu_us"]}
+    taken.add(waits, time.perf_counter() - began, time.process_time() - own)
+    return taken.figures()
 
 
 def median(rounds: list[dict[str, float]]) -> dict[str, float]:
@@ -127,10 +159,17 @@ def median(rounds: list[dict[str, float]]) -> dict[str, float]:
 
 
 async def fill(history: History, events: int) -> None:
-    """Up to so many, in streams of the usual length."""
-    while (there := (await history.head()).position) < events:
-        streams = [uuid4().hex for _ in range(min(1_000, events - there) // STREAM_LENGTH + 1)]
-        await history.append(*(StreamWrite(f"case-{s}", [new(s) for _ in range(STREAM_LENGTH)]) for s in streams))
+    """Up to so many, in streams of the usual length; the next batches are made while one is written."""
+    left = events - (await history.head()).position
+
+    async def write() -> None:
+        nonlocal left
+        while left > 0:
+            streams = [uuid4().hex for _ in range(min(1_000, left) // STREAM_LENGTH + 1)]
+            left -= len(streams) * STREAM_LENGTH
+            await history.append(*(StreamWrite(f"case-{s}", [new(s) for _ in range(STREAM_LENGTH)]) for s in streams))
+
+    await asyncio.gather(*(write() for _ in range(FILLING)))
 
 
 async def read(history: History, events: int) -> dict[str, float]:
@@ -226,24 +265,29 @@ WAYS: Final = {
     "16 writers, personal data encrypted": (16, 1, SEEN_OF),
     "batches of 100": (1, 100, SEEN),
 }
-Figures = dict[str, dict[str, dict[str, list[dict[str, float]]]]]
-"""By what was done, by the size of the history, by store: a result a round."""
+Appends = dict[str, dict[str, dict[str, Taken]]]
+Rates = dict[str, dict[str, dict[str, list[dict[str, float]]]]]
+"""By what was done, by the size of the history, by store."""
 
 
-async def measure(pairs: dict[str, Pair], seconds: float, found: Figures) -> None:
-    """One round: everything, on each size in turn, so that a busy moment of the machine meets both sizes alike."""
+async def measure(pairs: dict[str, Pair], seconds: float, appends: Appends, rates: Rates) -> None:
+    """One round: everything, on each size and store in turn."""
     for way, (writers, batch, event) in WAYS.items():
-        for size, (history, rival) in pairs.items():
-            told = found.setdefault(way, {}).setdefault(size, {})
-            told.setdefault("ringback", []).append(await append(history, writers, batch, seconds, event))
-            if event is SEEN:
-                told.setdefault("eventsourcing", []).append(rival.append(FIELDS, writers, batch, seconds))
+        for _ in range(TURNS):
+            for size, (history, rival) in pairs.items():
+                told = appends.setdefault(way, {}).setdefault(size, {})
+                taken = told.setdefault("ringback", Taken(batch))
+                await append(history, writers, batch, seconds / TURNS, event=event, taken=taken)
+                if event is SEEN:
+                    rival.append(
+                        FIELDS, writers, batch, seconds / TURNS, told.setdefault("eventsourcing", Taken(batch))
+                    )
     for size, (history, rival) in pairs.items():
-        told = found.setdefault("read and decode", {}).setdefault(size, {})
-        told.setdefault("ringback", []).append(await read(history, READ))
-        told.setdefault("eventsourcing", []).append(rival.rate("read", READ))
-        told = found.setdefault("verify", {}).setdefault(size, {})
-        told.setdefault("ringback", []).append(await checked(history))
+        rated = rates.setdefault("read and decode", {}).setdefault(size, {})
+        rated.setdefault("ringback", []).append(await read(history, READ))
+        rated.setdefault("eventsourcing", []).append(rival.rate("read", READ_BY_RIVAL))
+        rated = rates.setdefault("verify", {}).setdefault(size, {})
+        rated.setdefault("ringback", []).append(await checked(history))
 
 
 async def replayed(pair: Pair) -> dict[str, Any]:
@@ -302,7 +346,7 @@ async def pair(url: str, key: bytes, name: str, events: int) -> AsyncIterator[Pa
 
 async def run(events: int, seconds: float) -> dict[str, Any]:
     """Everything."""
-    key, found, told = secrets.token_bytes(32), Figures(), dict[str, Any](machine=machine())
+    key, appends, rates, told = secrets.token_bytes(32), Appends(), Rates(), dict[str, Any](machine=machine())
     with (
         tempfile.TemporaryDirectory(prefix="ringback-bench-", dir="/tmp") as folder,
         EmbeddedServers(Path(folder) / "home", which=frozenset({"postgres", "redis"})) as servers,
@@ -311,15 +355,21 @@ async def run(events: int, seconds: float) -> dict[str, Any]:
         async with pair(url, key, "large", events) as large:
             for number in range(ROUNDS):
                 async with pair(url, key, f"small_{number}", SMALL) as small:
-                    await measure({f"{SMALL:,}": small, f"{events:,}": large}, seconds, found)
+                    await measure({f"{SMALL:,}": small, f"{events:,}": large}, seconds / ROUNDS, appends, rates)
                     if number == 0:
                         of_small = url.replace("/ringback?", "/small_0_ours?")
                         told["replay into a read model"] = await replayed(small)
-                        told["processes of 16 tasks"] = {n: processes(of_small, key, n, seconds) for n in (1, 2, 4)}
-                        told["commit to handler"] = await delay(of_small, redis_url, key, seconds * 3)
-    for way, sizes in found.items():
-        told[way] = {size: {store: median(each) for store, each in stores.items()} for size, stores in sizes.items()}
+                        told["processes of 16 tasks"] = {
+                            n: processes(of_small, key, n, seconds / ROUNDS) for n in (1, 2, 4)
+                        }
+                        told["commit to handler"] = await delay(of_small, redis_url, key, seconds)
+    for way, sizes in appends.items():
+        told[way] = {size: {store: each.figures() for store, each in stores.items()} for size, stores in sizes.items()}
         told[way]["ratio"] = ratios(*(told[way][size] for size in sizes))
+    for what, of in rates.items():
+        told[what] = {size: {store: median(each) for store, each in stores.items()} for size, stores in of.items()}
+        told[what]["ratio"] = ratios(*(told[what][size] for size in of))
+    told["load at the end"] = os.getloadavg()[0]
     return told
 
 
@@ -352,7 +402,7 @@ def main() -> None:
     """Prints the figures."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--events", type=int, default=1_000_000)
-    arguments.add_argument("--seconds", type=float, default=5.0)
+    arguments.add_argument("--seconds", type=float, default=7.5)
     given = arguments.parse_args()
     print(json.dumps(uvloop.run(run(given.events, given.seconds)), indent=1))
 

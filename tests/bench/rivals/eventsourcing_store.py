@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 
 from eventsourcing.persistence import StoredEvent, Tracking
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore, PostgresTrackingRecorder
-from psycopg.sql import SQL
+from psycopg.sql import SQL, Identifier
 
 WRITERS_AT_MOST = 16
 STREAM_LENGTH = 20
@@ -67,16 +67,18 @@ class Rival:
         )
 
     def fill(self, fields: dict[str, Any], events: int) -> dict[str, Any]:
-        """Up to so many events, in streams of the usual length."""
+        """Up to so many events, in streams of the usual length: the rows that its appends would leave."""
         there = self._recorder.max_notification_id() or 0
+        insert = SQL(
+            "INSERT INTO {} (originator_id, originator_version, topic, state)"
+            " SELECT s.id, v, %s, %s FROM (SELECT gen_random_uuid() AS id FROM generate_series(1, %s)) s,"
+            " generate_series(1, %s) v"
+        ).format(Identifier(self._recorder.events_table_name))
         while there < events:
-            batch: list[StoredEvent] = []
-            # More at once do not fit into the socket's buffer, and its pipeline then waits for ever.
-            for _ in range(min(200, events - there) // STREAM_LENGTH + 1):
-                stream = uuid4()
-                batch += [StoredEvent(stream, n + 1, TOPIC, state(fields)) for n in range(STREAM_LENGTH)]
-            self._recorder.insert_events(batch)
-            there += len(batch)
+            streams = min(100_000, events - there) // STREAM_LENGTH + 1
+            with self._datastore.transaction(commit=True) as curs:
+                curs.execute(insert, (TOPIC, state(fields), streams, STREAM_LENGTH))
+            there += streams * STREAM_LENGTH
         return {"events": there}
 
     def read(self, events: int) -> dict[str, Any]:

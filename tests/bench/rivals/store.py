@@ -7,7 +7,7 @@ import subprocess
 import sys
 import uuid
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 STORE_PINS: Final = {"eventsourcing": "9.5.6", "psycopg[binary,pool]": "3.3.9"}
 _CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ringback-tests"
@@ -39,6 +39,13 @@ def summed(waits: list[float], seconds: float, batch: int) -> dict[str, float]:
     }
 
 
+class Waits(Protocol):
+    """Takes down what appends waited."""
+
+    def add(self, waits: list[float], seconds: float, /) -> None:
+        """One more turn."""
+
+
 class Rival:
     """The other store's process."""
 
@@ -60,9 +67,10 @@ class Rival:
         found: dict[str, Any] = json.loads(line)
         return found
 
-    def append(self, fields: dict[str, Any], writers: int, batch: int, seconds: float) -> dict[str, float]:
+    def append(self, fields: dict[str, Any], writers: int, batch: int, seconds: float, taken: Waits) -> None:
+        """So many threads append batches for so long; `taken` is told what each waited."""
         told = self.ask("append", fields=fields, writers=writers, batch=batch, seconds=seconds)
-        return summed(told["waits"], told["seconds"], batch)
+        taken.add(told["waits"], told["seconds"])
 
     def rate(self, do: str, events: int) -> dict[str, float]:
         told = self.ask(do, events=events)
