@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import redis
@@ -11,6 +12,8 @@ import redis
 from infra.servers import EmbeddedServers
 from infra.settings import Settings
 from streams.detection.state import hash_name
+from streams.feed.files import read_file
+from streams.feed.rows import Bad, Good
 from streams.topics import ensure_topics
 from tests.streams.detection.conftest import Bank, Worker, until
 from tests.streams.detection.payments import APIA, JOHOR, LONDON, NADI, PARIS, PHNOM_PENH, ROME, SINGAPORE, payment
@@ -155,6 +158,19 @@ CASES: dict[str, tuple[list[dict[str, Any]], dict[str, str]]] = {
 }
 CONFIRMED = {"c24": ["c24-paris"]}
 
+LOCAL = "c21"
+LOCAL_TIMES = """\
+transaction_id,card_id,occurred_at,amount,currency,channel,entry_mode,merchant.city,merchant.country
+c21-spring-paris,c21,2025-03-30T01:50:00,18.50,EUR,card_present,chip,Paris,FR
+c21-spring-never,c21,2025-03-30T02:30:00,18.50,EUR,card_present,chip,London,GB
+c21-spring-london,c21,2025-03-30T03:10:00,18.50,EUR,card_present,chip,London,GB
+c21-autumn-paris,c21,2025-10-26T01:55:00,18.50,EUR,card_present,chip,Paris,FR
+c21-autumn-london,c21,2025-10-26T02:40:00,18.50,EUR,card_present,chip,London,GB
+c21-autumn-back,c21,2025-10-26T03:45:00,18.50,EUR,card_present,chip,Paris,FR
+"""
+"""By a Parisian till's clock. In spring 20 minutes pass between 01:50 and 03:10, and none has shown 02:30. In autumn
+02:40 comes twice, its first time is 45 minutes after 01:55, and 03:45 is nearly three hours after that."""
+
 
 @pytest.fixture(scope="module")
 def bank() -> Iterator[Bank]:
@@ -170,14 +186,20 @@ def bank() -> Iterator[Bank]:
         fed = Bank(settings)
         for card, confirmed in CONFIRMED.items():
             fed.say(card, confirmed=confirmed)
+        local = [row for _line, row in read_file(a_file(folder), zone=ZoneInfo("Europe/Paris"))]
+        times = [row.raw for row in local if isinstance(row, Good)]
+        assert [row.reason for row in local if isinstance(row, Bad)] == ["wrong_value"]
+        fed.send(times, key=LOCAL)  # first: they are long past when the others have come
         payments = [one for case, _suspects in CASES.values() for one in case]
+        payments.append(payment("c21b", "local", PARIS, 0, occurred_at="2026-03-14T10:12:00"))
         fed.send(payments)
         worker = Worker(settings)
         store = redis.Redis.from_url(settings.redis_url or "")
         names = [hash_name(number) for number in range(settings.partitions)]
         try:
             until(
-                lambda: sum(int(store.hget(name, "position") or 0) for name in names) == len(payments), "all are judged"
+                lambda: sum(int(store.hget(name, "position") or 0) for name in names) == len(times) + len(payments),
+                "all are judged",
             )
             yield fed
         finally:
@@ -185,11 +207,31 @@ def bank() -> Iterator[Bank]:
             assert worker.stop() == 0
 
 
+def a_file(folder: str) -> Path:
+    """The local times."""
+    path = Path(folder) / "local.csv"
+    path.write_text(LOCAL_TIMES)
+    return path
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_the_worker_ends_with_the_suspects_of_the_case(bank: Bank, case: str) -> None:
     payments, suspects = CASES[case]
     standing = bank.standing(payments[0]["card_id"])
     assert {suspect: alert["verdict"] for suspect, alert in standing.items()} == suspects
+
+
+def test_case_21_local_times_are_judged_as_the_zone_of_their_source_has_them(bank: Bank) -> None:
+    assert {suspect: alert["against"] for suspect, alert in bank.standing(LOCAL).items()} == {
+        "c21-spring-london": "c21-spring-paris",
+        "c21-autumn-london": "c21-autumn-paris",
+    }
+
+
+def test_case_21_a_local_time_whose_zone_nobody_names_is_refused(bank: Bank) -> None:
+    (refused,) = bank.refused()
+    assert (refused["reason"], refused["detail"]) == ("wrong_value", "occurred_at")
+    assert bank.standing("c21b") == {}
 
 
 def test_a_payment_that_is_sent_three_times_raises_its_alert_once(bank: Bank) -> None:
