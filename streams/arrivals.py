@@ -16,6 +16,7 @@ from streams.contracts.alert import AlertMessage
 from streams.contracts.card_event import CardEvent
 from streams.contracts.customer import CustomerMessage as CustomerContract
 from streams.contracts.shape import Contract
+from streams.customer_file import card_number_in
 from streams.intake import Incoming, NotUsable
 from streams.topics import CARD_EVENTS, CUSTOMERS, FRAUD_ALERTS
 
@@ -25,11 +26,15 @@ TOPICS: Final = (CUSTOMERS, FRAUD_ALERTS, CARD_EVENTS)
 
 
 class Arrivals:
-    """Turns messages into commands; each may come again at any time, and then changes nothing."""
+    """Turns messages into commands; each may come again at any time, and then changes nothing.
 
-    def __init__(self, cases: Cases, customers: Customers) -> None:
+    ``allow_card_numbers``: this bank's tokens look like card numbers and are taken nevertheless.
+    """
+
+    def __init__(self, cases: Cases, customers: Customers, *, allow_card_numbers: bool = False) -> None:
         self._cases = cases
         self._customers = customers
+        self._allow_card_numbers = allow_card_numbers
 
     async def handle(self, message: Incoming) -> None:
         """Does what follows from the message.
@@ -57,6 +62,8 @@ class Arrivals:
             raise NotUsable("tombstone", "a customer is not forgotten by a message without a value")
         _check(CustomerContract, message.value, private=True)
         customer = msgspec.json.decode(message.value, type=CustomerMessage)
+        if not self._allow_card_numbers and (field := card_number_in(customer)):
+            raise NotUsable("card_number", f"{field}: looks like a card number", private=True)
         await self._customers.record(customer, message.cause, written_at=message.written_at)
         for card in customer.cards:
             adopted = await self._cases.adopt(card.card_id, customer.customer_id, cause=message.cause)

@@ -39,7 +39,11 @@ class Casework:
         """
         async with opened_history(self._settings, self._clock) as history:
             cases = Cases(history, self._clock, reopen_within=self._settings.reopen_within)
-            self._arrivals = Arrivals(cases, Customers(history, self._clock, master_key=history.lookup_key))
+            self._arrivals = Arrivals(
+                cases,
+                Customers(history, self._clock, master_key=history.lookup_key),
+                allow_card_numbers=self._settings.allow_card_numbers,
+            )
             await together(
                 ProjectionRunner(history, projections(history.lookup_key)).run(),
                 Timers(history, cases, self._settings, self._clock).run(),

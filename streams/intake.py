@@ -22,6 +22,7 @@ from infra.history.cancellation import end
 from infra.history.event import derived_id
 from infra.metrics import MESSAGES_REFUSED
 from infra.settings import Settings
+from rules.card_number import looks_like_card_number
 from streams.errors import BrokerAway, TopicMissing
 from streams.feed.refused import Origin, refusal_message
 from streams.follower import RETRYABLE
@@ -194,7 +195,9 @@ class Intake:
         )
         if self._producer is None:
             raise BrokerAway("the producer is not started")
-        await self._producer.send(TRANSACTIONS_REFUSED, message.key or None, aside)
+        # The key is kept as it is, unlike the bytes.
+        key = None if looks_like_card_number(message.key.decode(errors="replace")) else message.key or None
+        await self._producer.send(TRANSACTIONS_REFUSED, key, aside)
         MESSAGES_REFUSED.labels(message.topic, refusal.reason).inc()
         log.warning(
             "message set aside",

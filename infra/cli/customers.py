@@ -12,11 +12,14 @@ from rich.console import Console
 from infra.cli.opened import history_settings, opened_history
 from infra.cli.screen import harmless, progress_bar
 from infra.clock import utc_now
+from infra.settings import Settings
 from outreach.cases.service import Cases
 from outreach.customers.service import Customers
 from streams.customer_file import Row, rows
 
 FAILED = 1
+AT_ONCE = 16
+"""So many rows are written side by side: no two of a file are of the same customer or card, or say the same of them."""
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -34,11 +37,14 @@ def import_command(
 ) -> None:
     """Records the customers of a file; the same file again changes nothing.
 
-    A card that is in another customer's row now is theirs from now on. A case of a card that nobody owned goes to its
-    owner. Exit code 1 where rows could not be read: they are listed by line, and the others are in.
+    A card that was another customer's is theirs from now on; in one file a card is one customer's. A case of a card
+    that nobody owned goes to its owner. Exit code 1 where rows could not be read: they are listed by line, and the
+    others are in.
     """
+    settings = history_settings()
     written_at = datetime.fromtimestamp(file.stat().st_mtime, UTC)
-    outcome = asyncio.run(_import(list(rows(file)), file.name, written_at, quiet=as_json))
+    read = list(rows(file, allow_card_numbers=settings.allow_card_numbers))
+    outcome = asyncio.run(_import(settings, read, file.name, written_at, quiet=as_json))
     if as_json:
         typer.echo(json.dumps(outcome))
     else:
@@ -51,23 +57,32 @@ def import_command(
         raise typer.Exit(FAILED)
 
 
-async def _import(read: list[Row], name: str, written_at: datetime, *, quiet: bool) -> dict[str, Any]:
-    settings = history_settings()
+async def _import(
+    settings: Settings, read: list[Row], name: str, written_at: datetime, *, quiet: bool
+) -> dict[str, Any]:
     begun = utc_now().isoformat()
     adopted = 0
+    waiting = iter(read)
     with progress_bar(quiet=quiet) as progress:
         bar = progress.add_task("customers", total=len(read))
         async with opened_history(settings) as history:
             into = Customers(history, utc_now, master_key=history.lookup_key)
             cases = Cases(history, utc_now, reopen_within=settings.reopen_within)
-            for row in read:
-                if row.customer is not None:
-                    cause = f"import:{name}:{row.line}:{begun}"
-                    await into.record(row.customer, cause, written_at=written_at)
-                    for card in row.customer.cards:
-                        found = await cases.adopt(card.card_id, row.customer.customer_id, cause=cause)
-                        adopted += found is not None
-                progress.advance(bar)
+
+            async def write() -> None:
+                nonlocal adopted
+                for row in waiting:
+                    if row.customer is not None:
+                        cause = f"import:{name}:{row.line}:{begun}"
+                        await into.record(row.customer, cause, written_at=written_at)
+                        for card in row.customer.cards:
+                            found = await cases.adopt(card.card_id, row.customer.customer_id, cause=cause)
+                            adopted += found is not None
+                    progress.advance(bar)
+
+            async with asyncio.TaskGroup() as writing:
+                for _ in range(AT_ONCE):
+                    writing.create_task(write())
     return {
         "recorded": sum(row.customer is not None for row in read),
         "adopted": adopted,

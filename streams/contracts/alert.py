@@ -4,7 +4,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import Field
 
-from streams.contracts.shape import Contract, Identifier, Moment
+from streams.contracts.shape import Contract, Identifier, Moment, RecordedIdentifier
 
 Status: TypeAlias = Literal["raised", "revised", "withdrawn"]
 Verdict: TypeAlias = Literal["alert", "review"]
@@ -72,9 +72,9 @@ class Evidence(Contract):
 class AlertMessage(Contract):
     """One alert a suspect: the same ``alert_id`` whatever is replayed; the later message in the partition stands."""
 
-    alert_id: Identifier
+    alert_id: RecordedIdentifier
     status: Status
-    card_id: Identifier
+    card_id: RecordedIdentifier
     raised_by: Identifier = Field(description="The transaction on whose arrival it became known.")
     suspect: Identifier
     against: Identifier | None = None

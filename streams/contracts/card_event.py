@@ -4,7 +4,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import Field
 
-from streams.contracts.shape import Contract, Identifier, Moment
+from streams.contracts.shape import Contract, Moment, RecordedIdentifier
 
 Type: TypeAlias = Literal["held", "declined", "blocked", "released", "reissued", "dispatched", "delivered", "failed"]
 
@@ -15,11 +15,13 @@ class CardEvent(Contract):
     The same ``event_id`` again is the same answer.
     """
 
-    event_id: Identifier
-    command_id: Identifier
-    card_id: Identifier
+    event_id: RecordedIdentifier
+    command_id: RecordedIdentifier
+    card_id: RecordedIdentifier
     type: Type
-    new_card_id: str = Field(default="", max_length=64, description="Of `reissued` and what follows it.")
+    new_card_id: str = Field(
+        default="", max_length=64, pattern=r"^[^\x00]*$", description="Of `reissued` and what follows it."
+    )
     reason: str = Field(default="", max_length=500, description="Of `failed`: why.")
     occurred_at: Moment
 

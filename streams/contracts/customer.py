@@ -4,13 +4,13 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from streams.contracts.shape import Contract, Country, Identifier
+from streams.contracts.shape import Contract, Country, RecordedIdentifier
 
 
 class Card(Contract):
     """A card of the customer's. ``card_id`` is the token that transactions carry."""
 
-    card_id: Identifier
+    card_id: RecordedIdentifier
     last_four: Annotated[str, StringConstraints(pattern=r"^([0-9]{4})?$")] = ""
 
 
@@ -36,7 +36,7 @@ class TravelNotice(Contract):
 class CustomerMessage(Contract):
     """What the bank says of a customer, whole; the newest message stands."""
 
-    customer_id: Identifier
+    customer_id: RecordedIdentifier
     name: str = Field(min_length=1, max_length=200)
     phone: Annotated[str, StringConstraints(pattern=r"^(\+[1-9][0-9]{6,14})?$")] = Field(
         default="", description="E.164; the number that the customer gave."

@@ -6,6 +6,8 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, StringConstraints, WithJsonSchema
 
 Identifier: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+RecordedIdentifier: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00]+$")]
+"""Of what names streams, subjects and rows of read models: PostgreSQL keeps no text with a NUL in it."""
 Country: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 DecimalText: TypeAlias = Annotated[str, StringConstraints(pattern=r"^-?[0-9]+(\.[0-9]+)?$")]
 

@@ -147,10 +147,18 @@ async def test_a_message_that_breaks_its_contract_is_set_aside_and_stops_nothing
 ) -> None:
     bad = Outgoing("fraud-alerts", "b-1", b'{"alert_id": 1}')
     worse = Outgoing("fraud-alerts", "b-1", b"\xff\x00 not json")
+    # What PostgreSQL cannot keep would stop the worker again and again.
+    unkept = [alert(2, card="b\0-1"), customer(customer_id="c\0"), customer(cards=[{"card_id": "k\0"}])]
+    numbered = customer(cards=[{"card_id": "4111111111111111"}])
     with RoleProcess("casework", settings, tmp_path / "log") as role:
-        await send(settings, bad, worse, alert(1, card="b-1"))
+        await send(settings, bad, worse, *unkept, numbered, alert(1, card="b-1"))
         await role.until(lambda: at_least(history, 1, "case.opened"))
-        assert role.tail().count("message set aside") == 2
+
+        async def set_aside() -> bool:
+            return role.tail().count("message set aside") == 6
+
+        await role.until(set_aside)
+        assert not await of_type(history, "customer.recorded")
 
 
 async def test_an_alert_before_its_customer_finds_its_owner(
