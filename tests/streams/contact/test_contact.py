@@ -19,7 +19,7 @@ async def test_an_alert_becomes_one_text_with_its_intent_before_and_its_outcome_
     assert kinds.count("contact.accepted") == 1
     [intended] = await world.events(case_id, e.ContactIntended)
     assert world.texts() == [intended.body]
-    assert (intended.legal_basis, intended.template, intended.template_version) == ("exemption", "alert.sms.US.en", "1")
+    assert (intended.legal_basis, intended.template, intended.template_version) == ("exemption", "alert.sms.US.en", "2")
     assert (intended.remaining, intended.parts) == (2, 1)
     assert len(intended.template_hash) == 64
     assert intended.policy_version
