@@ -2,6 +2,8 @@
 
 Each was written for something else (sign-ins, cash machines) and is applied here as it is published. They see events
 in order of arrival, as they would in production, and answer with the earlier event that they hold the new one against.
+Each says what it was compared with, and when; where the original asks for something that a payment does not have (an
+address on the network, a VPN) it is left out.
 """
 
 from collections import deque
@@ -12,6 +14,7 @@ from rules.journey import distance_km
 
 _HOUR_US: Final = 3_600_000_000
 _MINUTE_US: Final = 60_000_000
+_SECOND_US: Final = 1_000_000
 _KM_A_MILE: Final = 1.609344
 
 
@@ -38,10 +41,12 @@ def _km(one: Seen, other: Seen) -> float:
 
 
 class Elastic:
-    """At least 500 km apart and at least 800 km/h within 90 minutes.
+    """At least 500 km apart and at least 800 km/h within 90 minutes; within one minute there is no speed, and no alert.
 
-    Source: elastic/detection-rules, Entra ID sign-ins from impossible distances (rules/integrations/azure). A fixed
-    window over the places' centroids: what lies 91 minutes back is not looked at.
+    Source: elastic/detection-rules, rules/integrations/azure/initial_access_entra_id_signin_impossible_travel.toml,
+    read as of August 2026. The original looks every 30 minutes at the last 90, and measures the corners of a box round
+    the centres of two to five regions; here each event is measured against each of the 90 minutes before it, which is
+    exact where the original is coarse. The time is whole minutes, as there.
     """
 
     def __init__(self) -> None:
@@ -54,8 +59,8 @@ class Elastic:
         found = None
         for other in self._window:
             km = _km(seen, other)
-            hours = abs(seen.at_us - other.at_us) / _HOUR_US
-            if km >= 500 and (hours == 0 or km / hours >= 800):  # noqa: PLR2004 - as published
+            minutes = abs(seen.at_us - other.at_us) // _MINUTE_US
+            if km >= 500 and minutes > 0 and km * 60 / minutes >= 800:  # noqa: PLR2004 - as published
                 found = other
         self._window.append(seen)
         return found
@@ -64,8 +69,8 @@ class Elastic:
 class Panther:
     """More than 900 km/h since the last event, which is remembered for a day.
 
-    Source: panther-labs/panther-analysis, rules/standard_rules/impossible_travel_login.py. There is no least distance.
-    A late event has a negative speed, raises nothing, and is the new anchor.
+    Source: panther-labs/panther-analysis, rules/standard_rules/impossible_travel_login.py, read as of July 2026. There
+    is no least distance. A late event has a negative speed, raises nothing, and is the new anchor; no time is 0.36 s.
     """
 
     def __init__(self) -> None:
@@ -83,8 +88,9 @@ class Panther:
 class Splunk:
     """More than 500 miles an hour since the event before, without a least distance.
 
-    Source: Splunk Enterprise Security, "Geographically Improbable Access Detected". The search sorts by time; a
-    division by no time gives no value and no alert.
+    Source: Splunk Enterprise Security, "Geographically Improbable Access Detected", as its users quote the search and
+    Splunk's staff explain it (community.splunk.com, "Logic Behind Geographically Improbable Access Detected"). The
+    search sorts by time, in whole seconds; no time counts as one second.
     """
 
     def __init__(self) -> None:
@@ -95,18 +101,18 @@ class Splunk:
         last = self._last
         if last is None or seen.at_us >= last.at_us:
             self._last = seen
-        if last is None or seen.at_us == last.at_us:
+        if last is None:
             return None
-        hours = abs(seen.at_us - last.at_us) / _HOUR_US
-        return last if _km(seen, last) / hours > 500 * _KM_A_MILE else None
+        seconds = abs(seen.at_us // _SECOND_US - last.at_us // _SECOND_US) or 1
+        return last if _km(seen, last) * 3600 / seconds > 500 * _KM_A_MILE else None
 
 
 class Okta:
     """Faster than 805 km/h, and more than 20 km from each of the last 20 places.
 
-    Source: Okta's behaviours VELOCITY (``velocityKph``, default 805) and ANOMALOUS_LOCATION
-    (``radiusKilometers`` 20, ``maxEventsUsedForEvaluation`` 20), in the management API and its SDKs. Both are asked
-    here, which alarms less than either.
+    Source: Okta's behaviours VELOCITY (``velocityKph``, 805 by default in the management API and its SDKs) and "New
+    Geo-Location" (20 km from the last 20 sign-ins; help.okta.com, "About behavior types"). Both are asked here, which
+    alarms less than either.
     """
 
     def __init__(self) -> None:
@@ -128,7 +134,8 @@ class Okta:
 class Egnyte:
     """Faster than 500 miles an hour over the distance less both points' accuracy radii.
 
-    Source: Egnyte's account of its detection of improbable logins; its speed is not published, the usual one is taken.
+    After Egnyte's account of its detection of improbable logins, which could not be found again in 2026: the idea of
+    the radii is taken from there, the speed is the usual one.
     """
 
     def __init__(self) -> None:
@@ -147,8 +154,9 @@ class Egnyte:
 class KsqlDb:
     """The same account at other coordinates within 10 minutes.
 
-    Source: Confluent's stream processing cookbook, "ATM fraud detection" (confluentinc/ksql-recipes-try-it-at-home).
-    Any other coordinates will do: neighbouring cash machines alarm.
+    Source: Confluent's stream processing cookbook, "ATM fraud detection" (confluentinc/ksql-recipes-try-it-at-home,
+    atm-fraud-detection/README.md), compared in 2026: within (0, 10 minutes), another id, another time, other
+    coordinates. Any will do: neighbouring cash machines alarm.
     """
 
     def __init__(self) -> None:

@@ -8,6 +8,7 @@ PARIS = (48.8606, 2.3376)
 LONDON = (51.5074, -0.1278)
 PHNOM_PENH = (11.5564, 104.9282)
 NEXT_STREET = (48.8616, 2.3386)
+NEXT_QUARTER = (48.8716, 2.3476)
 MINUTE_US = 60_000_000
 
 
@@ -41,7 +42,11 @@ def test_elastic_looks_no_further_back_than_ninety_minutes() -> None:
 
 def test_elastic_knows_no_journey_below_five_hundred_kilometres() -> None:
     assert alarms("Elastic", (0, LONDON), (1, PARIS)) == [False, False]
-    assert alarms("Elastic", (0, PHNOM_PENH), (0, PARIS)) == [False, True]
+    assert alarms("Elastic", (0, PHNOM_PENH), (1, PARIS)) == [False, True]
+
+
+def test_elastic_says_nothing_within_the_minute() -> None:
+    assert alarms("Elastic", (0, PHNOM_PENH), (0.9, PARIS)) == [False, False]
 
 
 def test_panther_is_mute_at_a_late_event_and_anchored_by_it() -> None:
@@ -53,13 +58,14 @@ def test_panther_forgets_after_a_day() -> None:
 
 
 def test_neighbouring_shops_alarm_splunk_but_not_egnyte_with_radii() -> None:
-    seconds = 0.2 / 60
-    assert alarms("Splunk", (0, PARIS), (seconds, NEXT_STREET)) == [False, True]
-    assert alarms("Egnyte", (0, PARIS), (seconds, NEXT_STREET), radius_km=0.2) == [False, False]
+    three_seconds = 3 / 60
+    assert alarms("Splunk", (0, PARIS), (three_seconds, NEXT_QUARTER)) == [False, True]
+    assert alarms("Egnyte", (0, PARIS), (three_seconds, NEXT_QUARTER), radius_km=0.8) == [False, False]
 
 
-def test_splunk_divides_by_no_time_and_says_nothing() -> None:
-    assert alarms("Splunk", (0, PHNOM_PENH), (0, PARIS)) == [False, False]
+def test_splunk_takes_no_time_for_a_second() -> None:
+    assert alarms("Splunk", (0, PHNOM_PENH), (0, PARIS)) == [False, True]
+    assert alarms("Splunk", (0, PARIS), (0, NEXT_STREET)) == [False, False]
 
 
 def test_splunk_keeps_its_anchor_at_a_late_event() -> None:
