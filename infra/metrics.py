@@ -89,6 +89,13 @@ DETECTION_LET_GO = Counter(
     ["reason"],
     registry=REGISTRY,
 )
+DETECTION_PARTITIONS = Gauge(
+    "ringback_detection_partitions",
+    "Partitions of the transactions topic that a worker has in its care, by its process id.",
+    ["process"],
+    registry=REGISTRY,
+    multiprocess_mode="livemostrecent",
+)
 DETECTION_LAG = Gauge(
     "ringback_detection_lag_records",
     "Records of the transactions topic that detection has not judged yet.",

@@ -46,6 +46,12 @@ class Settings(BaseSettings):
     partitions: int = Field(default=4, ge=1, le=4096, description="Partitions of `transactions` where we create it.")
     replication_factor: int = Field(default=1, ge=1, le=9, description="Copies of each topic where we create it.")
 
+    detection_workers: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="Processes that detect, where `ringback up` starts them; at most one a partition has work.",
+    )
     detection_cards_kept: int = Field(
         default=200_000,
         ge=2,

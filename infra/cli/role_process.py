@@ -8,7 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from infra.cli.parent import PARENT_FD
@@ -27,19 +27,29 @@ class Role:
     """What to run as a role.
 
     Attributes:
-        name: The role's name; its log is ``HOME/logs/NAME.log``.
+        name: What the process is called; its log is ``HOME/logs/NAME.log``.
         command: Program and arguments; empty: ``ringback work NAME``, or ``ringback serve`` for ``web``.
         health_url: It is ready when this answers 200; none: when it has called ``infra.telemetry.ready()``.
+        work: Of several processes that do the same under names of their own, what that is.
     """
 
     name: str
     command: tuple[str, ...] = field(default=())
     health_url: str | None = None
+    work: str = ""
 
     def arguments(self) -> list[str]:
         """The whole command line."""
-        ours = ("serve",) if self.name == "web" else ("work", self.name)
-        return list(self.command or (sys.executable, "-m", "infra.cli.main", *ours))
+        ours = ("work", self.work, "--name", self.name) if self.work else ("work", self.name)
+        return list(
+            self.command or (sys.executable, "-m", "infra.cli.main", *(("serve",) if self.name == "web" else ours))
+        )
+
+    def several(self, number: int) -> list["Role"]:
+        """So many processes of it, ``NAME-1`` and on; the role itself where one is enough."""
+        if number == 1:
+            return [self]
+        return [replace(self, name=f"{self.name}-{one + 1}", work=self.name) for one in range(number)]
 
 
 class RoleFailed(ServersError):

@@ -21,7 +21,8 @@ from infra.settings import Settings
 from streams.errors import BrokerAway
 from streams.topics import ensure_topics
 
-ROLES = ("detection", "casework", "outreach", "relay", "cards", "web")
+DETECTION = "detection"
+ROLES = (DETECTION, "casework", "outreach", "relay", "cards", "web")
 """The roles of an installation, in the order in which they are started; they are stopped in the opposite one."""
 
 WATCH_S = 0.1
@@ -43,7 +44,8 @@ class Supervisor:
 
     Args:
         settings: As they were read; addresses and secrets that they leave out are filled in by ``start``.
-        roles: Names out of ``ROLES`` (and ``rehearsal``), or roles of your own making.
+        roles: Names out of ``ROLES`` (and ``rehearsal``), or roles of your own making. Of ``detection`` there are as
+            many processes as the settings say, ``detection-1`` and on where there are several.
         environment: Further environment variables for the roles.
         ready_within_s: How long the roles may take to be ready.
     """
@@ -62,7 +64,7 @@ class Supervisor:
         self.env: dict[str, str] = {}
         self._further = dict(environment or {})
         self._ready_within_s = ready_within_s
-        named = [self._role(role) if isinstance(role, str) else role for role in roles]
+        named = [each for role in roles for each in (self._role(role) if isinstance(role, str) else [role])]
         self._roles = {role.name: RoleProcess(home, role) for role in named}
         self._held = contextlib.ExitStack()
         self._stopping = threading.Event()
@@ -136,8 +138,9 @@ class Supervisor:
     ) -> None:
         self.stop()
 
-    def _role(self, name: str) -> Role:
-        return Role(name, health_url=f"{self._local_url}/healthz" if name == "web" else None)
+    def _role(self, name: str) -> list[Role]:
+        role = Role(name, health_url=f"{self._local_url}/healthz" if name == "web" else None)
+        return role.several(self.settings.detection_workers) if name == DETECTION else [role]
 
     @property
     def _local_url(self) -> str:

@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Final, NamedTuple
 
 from infra.clock import Clock
-from infra.metrics import DETECTION_BATCH_SECONDS, DETECTION_FLUSH_SECONDS
+from infra.metrics import DETECTION_BATCH_SECONDS, DETECTION_FLUSH_SECONDS, DETECTION_PARTITIONS
 from infra.settings import Settings
 from streams.detection import failpoint
 from streams.detection.errors import LetGo, TopicReplaced
@@ -154,6 +155,7 @@ class Custody:
             await self._knowledge.begin(self._held.values())
             await self._outbox.get_ready(self._held)
             failpoint.reached("loaded")
+            _tell_held(len(self._held))
             logger.info("claimed partitions %s of %s", sorted(self._held), self._identity)
             self.settled.set()
             return self._assignment, begin
@@ -258,6 +260,7 @@ class Custody:
         self._assignment += 1  # nothing that is still on its way is judged
         self._end_flushes()  # they may wait for a broker that is away, and what they write would be worthless
         held, self._held, self._stored = self._held, {}, {}
+        _tell_held(0)
         for partition in held.values():
             partition.released = True
             closing = asyncio.ensure_future(partition.state.close())
@@ -365,6 +368,11 @@ class Custody:
     async def _drop(self) -> None:
         self._end_flushes()
         held, self._held, self._stored = self._held, {}, {}
+        _tell_held(0)
         for partition in held.values():
             partition.released = True
             await partition.state.close()
+
+
+def _tell_held(partitions: int) -> None:
+    DETECTION_PARTITIONS.labels(str(os.getpid())).set(partitions)

@@ -166,3 +166,21 @@ def test_a_killed_supervisor_leaves_neither_roles_nor_servers(home: Path) -> Non
         lambda: not any(str(home) in " ".join(p.info["cmdline"] or []) for p in psutil.process_iter(["cmdline"]))
     )
     assert running(home) is None
+
+
+def test_detection_runs_in_as_many_processes_as_the_settings_say_each_under_a_name_of_its_own(
+    settings: Settings,
+) -> None:
+    two = settings.model_copy(update={"detection_workers": 2})
+    assert Supervisor(settings, ["detection", "relay"]).roles == ["detection", "relay"]
+    assert Supervisor(two, ["detection", "relay"]).roles == ["detection-1", "detection-2", "relay"]
+
+
+def test_of_several_processes_each_works_as_their_role_and_says_which_it_is() -> None:
+    first, second = Role("detection").several(2)
+    assert first.arguments()[-4:] == ["work", "detection", "--name", "detection-1"]
+    assert second.arguments()[-4:] == ["work", "detection", "--name", "detection-2"]
+
+
+def test_one_process_is_called_what_its_role_is() -> None:
+    assert Role("detection").several(1) == [Role("detection")]
