@@ -7,7 +7,7 @@ from typing import Final, Literal
 import msgspec
 
 from infra.history.event import derived_id
-from rules.card_number import mask_card_numbers
+from rules.card_number import mask_card_numbers, may_hold_one
 
 KEPT_AT_MOST: Final = 256 * 1024
 """Bytes of a refused original that are kept; its whole length is told. Brokers usually take 1 MiB a message."""
@@ -68,7 +68,7 @@ def refusal_message(
         incarnation: of a topic that may be made anew: the same offset of another one is another record.
     """
     # Nothing that is worth mending has hundreds of digits in a row, and looking for a number in each place takes long.
-    masked = mask_card_numbers(_DIGITS_AT_MOST.sub(_starred, raw))
+    masked = mask_card_numbers(_DIGITS_AT_MOST.sub(_starred, raw)) if may_hold_one(raw) else raw
     kept = masked[:KEPT_AT_MOST]
     encoding: Literal["utf-8", "latin-1"] = "utf-8"
     try:
