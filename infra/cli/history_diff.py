@@ -14,6 +14,7 @@ from rich.text import Text
 from infra.cli.customer_words import customer_line
 from infra.cli.opened import history_settings, opened_history
 from infra.cli.screen import harmless
+from infra.history.errors import HistoryError
 from infra.history.event import Event, Recorded
 from infra.history.moments import Moment, NoMoment, moment
 from infra.history.registry import register
@@ -27,6 +28,10 @@ from outreach.desk.timeline import Line, timeline
 _BATCH = 1_000
 _TOLD_IN_FULL = 300
 """More events than that are counted, unless every one is asked for."""
+
+
+class NoCase(HistoryError):
+    """The history knows no such case."""
 
 
 class _Told(msgspec.Struct, frozen=True):
@@ -69,7 +74,10 @@ async def _between(since: str, until: str | None, case: str | None) -> tuple[Mom
             raise NoMoment(f"{end} is before {begin}: give the earlier one first")
         if case is not None:
             stream = case_stream(case.strip().lower())
-            found = [one for one in await history.read_stream(stream) if begin.position < one.position <= end.position]
+            timeline = await history.read_stream(stream)
+            if not timeline:
+                raise NoCase(f"there is no case {case}; `ringback case` takes its code too, this its id")
+            found = [one for one in timeline if begin.position < one.position <= end.position]
         else:
             found = await _events(history, begin.position, end.position)
     return begin, end, [_Told(one.stream, _line(one)) for one in found]

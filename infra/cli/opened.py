@@ -35,5 +35,7 @@ async def opened_history(settings: Settings, *, readable: bool = True) -> AsyncI
     """
     if readable:
         master_key(settings)
+    else:  # who only looks at what is stored wakes nobody, and is not to wait for Redis
+        settings = settings.model_copy(update={"redis_url": None})
     async with await open_history(settings, utc_now, pool_size=4, readable=readable) as history:
         yield history

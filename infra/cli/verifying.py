@@ -15,7 +15,7 @@ from infra.cli.opened import history_settings, opened_history
 from infra.cli.screen import harmless, progress_bar
 from infra.history.against import Against, verify_against
 from infra.history.exporting import verify_file
-from infra.history.moments import moment
+from infra.history.moments import NoMoment, moment
 from infra.history.seal_file import read_seals, seal_of
 from infra.history.seals import HistorySealed, PublicKeys, Seals, public_keys, public_text, signing_key
 from infra.history.store import History
@@ -50,6 +50,8 @@ def verify_command(
         _usage("one of --case, --from and --to, --file, or --against")
     settings = with_keys(Settings(), generate=False)
     keys = trusted(settings, public_key)
+    if seals is not None and not seals.is_file():
+        _usage(f"{seals}: there is no such file of seals")
     if seals is not None and not keys:
         _usage("--seals needs --public-key: the key under which they count (ringback history seals key)")
     compared = None if against is None else asyncio.run(_compare(against))
@@ -110,6 +112,8 @@ async def _verify(
                 return result
             begin = 1 if first is None else await _first(history, first)
             end = None if last is None else (await moment(history, last)).position
+            if (first or last) and begin > (stop := end if end is not None else (await history.head()).position):
+                raise NoMoment(f"nothing stands from position {begin} to {stop}")
             return await verify(history, show, first=begin, last=end, seals=known)
 
 
@@ -174,7 +178,8 @@ def _tell(result: Verification, *, sealed: bool) -> None:
         count = "1 seal" if result.seals == 1 else f"{result.seals} seals"
         console.print(f"Compared with {count}; as it was sealed up to position {result.sealed_up_to}.")
     else:
-        why = "none is kept for these positions" if sealed else "no public key is known"
+        none = "none is known for these positions (--seals names a file that was kept)"
+        why = none if sealed else "no public key is known (--public-key)"
         console.print(f"Not compared with seals: {why}. Whoever computed the whole chain again is not seen.")
 
 

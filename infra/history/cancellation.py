@@ -10,6 +10,9 @@ Do not ask behind a ``TaskGroup`` before Python 3.13: it leaves its own task loo
 import asyncio
 from typing import Any
 
+_AGAIN_S = 10.0
+"""A task may need as long to tidy up; a second cancellation would break that off."""
+
 
 class Cancellation:
     """Remembers how often the running task had been told to end, when this was made."""
@@ -36,9 +39,13 @@ class Cancellation:
 async def end(*tasks: asyncio.Future[Any]) -> None:
     """Cancels the tasks and waits until they are over, however; what they raise is not raised.
 
+    One that has lost its cancellation on the way is cancelled again after a while.
+
     Raises:
         asyncio.CancelledError: the caller itself has been told to end meanwhile, and only then.
     """
-    for task in tasks:
-        task.cancel()
+    while unended := [task for task in tasks if not task.done()]:
+        for task in unended:
+            task.cancel()
+        await asyncio.wait(unended, timeout=_AGAIN_S)
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -56,6 +56,10 @@ class IdTaken(HistoryError):
         self.present = tuple(present)
 
 
+class UnusableAddress(HistoryError):
+    """A setting that should say where PostgreSQL is says something else."""
+
+
 class SubjectMissing(HistoryError):
     """An event has personal fields and names no subject: there is no key to encrypt them with."""
 

@@ -5,6 +5,7 @@ another database) nobody reads it. Memory does not grow with the history.
 """
 
 import asyncio
+import errno
 import importlib
 import os
 import threading
@@ -135,6 +136,8 @@ class Told:
 
 
 def _export(url: str, path: Path, told: Told, first: int, last: int | None) -> Verification:
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "there is no such folder", str(path.parent))
     part = path.with_name(f".{path.name}.part")
     try:
         with connected(url) as conn:
@@ -161,7 +164,7 @@ def _heading(conn: psycopg.Connection, first: int, last: int | None) -> Heading:
     ((head,),) = conn.execute("SELECT position FROM history.head").fetchall()
     end = head if last is None else min(last, head)
     if first < 1 or (first > end and head):
-        raise ValueError(f"there are no positions from {first} to {last or head}: the history ends at {head}")
+        raise ValueError(f"nothing stands from position {first} to {end}: the history ends at {head}")
     hashes: dict[int, bytes] = dict(
         conn.execute(
             "SELECT position, hash FROM history.events WHERE position IN (%s, %s)", (first - 1, end)
@@ -273,6 +276,8 @@ def read(path: Path) -> tuple[Heading, Iterator[list[StoredEvent | str]]]:
         OSError: the file cannot be read.
     """
     _check_suffix(path)
+    if not path.is_file():
+        raise FileNotFoundError(errno.ENOENT, "there is no such file", str(path))
     heading, batches = _parquet().read_parquet(path) if path.suffix == PARQUET else read_ndjson(path)
     try:
         if len(bytes.fromhex(heading.hash)) == len(bytes.fromhex(heading.previous_hash)) == len(FIRST_PREVIOUS_HASH):

@@ -25,6 +25,8 @@ class Moment(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         """The moment in UTC, and the position that it is."""
+        if self.at.year == 1:
+            return "the beginning, position 0"
         return f"{self.at:%Y-%m-%d %H:%M:%S} UTC, position {self.position}"
 
 

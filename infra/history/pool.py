@@ -1,10 +1,13 @@
 """The connections to PostgreSQL: how they are set, and which errors mean that it is away."""
 
+import logging
 from typing import Final
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
+from infra.history.errors import UnusableAddress
 from infra.history.writes import Connection
 
 AWAY: Final = (
@@ -26,7 +29,20 @@ _OPTIONS: Final = (
 
 
 def connections(postgres_url: str, size: int) -> AsyncConnectionPool[Connection]:
-    """At most so many connections, in UTC, not opened yet; each statement commits by itself."""
+    """At most so many connections, in UTC, not opened yet; each statement commits by itself.
+
+    Raises:
+        UnusableAddress: it is no connection string.
+    """
+    try:
+        conninfo_to_dict(postgres_url)
+    except psycopg.ProgrammingError as error:
+        raise UnusableAddress(
+            f"RINGBACK_POSTGRES_URL (or RINGBACK_KEYS_POSTGRES_URL) is no address of PostgreSQL: {str(error).strip()};"
+            " it looks like postgresql://USER:PASSWORD@HOST:5432/DATABASE"
+        ) from error
+    # That a server is away is said once, by whoever waits for it.
+    logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
     return AsyncConnectionPool(
         postgres_url,
         # A read alone needs no BEGIN and COMMIT, which are two of its three round trips.

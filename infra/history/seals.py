@@ -73,7 +73,7 @@ def signing_key(seed: str) -> Ed25519PrivateKey:
     Raises:
         UnusableKey: it is not.
     """
-    return Ed25519PrivateKey.from_private_bytes(_key_bytes(seed))
+    return Ed25519PrivateKey.from_private_bytes(_key_bytes(seed, "RINGBACK_SEAL_KEY"))
 
 
 def public_keys(given: Iterable[str]) -> dict[str, Ed25519PublicKey]:
@@ -82,7 +82,7 @@ def public_keys(given: Iterable[str]) -> dict[str, Ed25519PublicKey]:
     Raises:
         UnusableKey: one is not.
     """
-    keys = [Ed25519PublicKey.from_public_bytes(_key_bytes(each)) for each in given]
+    keys = [Ed25519PublicKey.from_public_bytes(_key_bytes(each, f"the public key {each!r}")) for each in given]
     return {key_id(key): key for key in keys}
 
 
@@ -159,11 +159,12 @@ class Seals:
     def __init__(self, given: Iterable[HistorySealed] = (), keys: PublicKeys | None = None) -> None:
         self._by_number: dict[int, HistorySealed] = {}
         self.problems: list[Problem] = []
+        refused: list[HistorySealed] = []
         for seal in given:
             if not holds(seal, keys or {}):
-                self._found(
-                    seal, f"its signature does not hold under {', '.join(keys or {}) or 'any key: none is given'}"
-                )
+                if seal not in refused:
+                    refused.append(seal)
+                    self._found(seal, _unheld(seal, keys or {}))
             elif (known := self._by_number.setdefault(seal.number, seal)) != seal:
                 self._found(seal, f"there is another with its number, of position {known.position}")
         numbers = sorted(self._by_number)
@@ -218,6 +219,13 @@ class Seals:
         self.problems.append(Problem(seal.position, Kind.SEAL, f"seal {seal.number}: {why}"))
 
 
+def _unheld(seal: HistorySealed, keys: PublicKeys) -> str:
+    if seal.key_id in keys:
+        return f"its signature does not hold under {seal.key_id}"
+    named = ", ".join(keys) or "none is given"
+    return f"its signature does not hold: it names the key {seal.key_id}, which is not among those given ({named})"
+
+
 def _rewritten(seal: HistorySealed, stands: bytes | None, begin: int) -> Problem:
     shows = f"has the hash {stands.hex()[:12]}" if stands is not None else "is not there"
     between = f"positions {begin} to {seal.position}" if begin < seal.position else f"position {begin}"
@@ -240,11 +248,14 @@ def _raw(key: Ed25519PublicKey) -> bytes:
     return key.public_bytes(Encoding.Raw, PublicFormat.Raw)
 
 
-def _key_bytes(given: str) -> bytes:
+def _key_bytes(given: str, named: str) -> bytes:
     try:
         raw = base64.b64decode(given.strip(), validate=True)
     except (binascii.Error, ValueError):
         raw = b""
     if len(raw) != KEY_BYTES:
-        raise UnusableKey("a key of the seals is base64 of exactly 32 bytes")
+        raise UnusableKey(
+            f"{named} is no key of seals: it must be base64 of exactly 32 bytes (ringback history seals key tells the"
+            " public one)"
+        )
     return raw

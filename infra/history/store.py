@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 from uuid import UUID
 
+import psycopg
 from prometheus_client import Counter
 from psycopg_pool import AsyncConnectionPool
 
@@ -37,6 +38,7 @@ from infra.metrics import HISTORY_APPEND_SECONDS, HISTORY_EVENTS
 __all__ = ["ANY", "NO_STREAM", "Appended", "Connection", "Head", "History", "StreamWrite", "Within"]
 
 _OPEN_WITHIN_S = 15.0
+_WHY_WITHIN_S = 2
 
 
 @cache
@@ -95,6 +97,7 @@ class History:
 
         Raises:
             Unavailable: PostgreSQL cannot be reached.
+            UnusableAddress: one of the addresses is none.
             WrongMasterKey: the customers' keys are wrapped by another master key.
             SchemaTooNew: a newer Ringback has made the tables.
             SchemaTooOld: an older one has, and there is no way from its tables to these.
@@ -115,7 +118,8 @@ class History:
         except BaseException as error:
             await close(pool, keys_pool)
             if isinstance(error, AWAY):
-                raise Unavailable(f"PostgreSQL cannot be reached: {error}") from error
+                why = await _why_away(postgres_url, keys_postgres_url) or error
+                raise Unavailable(f"PostgreSQL cannot be reached: {why}") from error
             raise
         wake = Wake(redis_url, on_forget=keys.forget)
         await wake.start()
@@ -353,3 +357,14 @@ class History:
                 await self.pool.check()
             raise Unavailable(f"PostgreSQL is away: {error}") from error
         cancellation.check()
+
+
+async def _why_away(*urls: str | None) -> str:
+    """What a connection by itself says: the pool keeps it to itself. Empty where all can be reached by now."""
+    for url in filter(None, urls):
+        try:
+            async with await psycopg.AsyncConnection.connect(url, connect_timeout=_WHY_WITHIN_S):
+                pass
+        except psycopg.Error as error:
+            return str(error).strip()
+    return ""

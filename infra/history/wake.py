@@ -12,7 +12,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from infra.history.cancellation import Cancellation
+from infra.history.cancellation import Cancellation, end
 from infra.redis_client import server_url
 
 CHANNEL = "ringback:history"
@@ -65,9 +65,7 @@ class Wake:
 
     async def stop(self) -> None:
         """Ends both and closes the connections."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(*self._tasks)
         self._tasks = []
         if self._redis is not None:
             with contextlib.suppress(RedisError, OSError):

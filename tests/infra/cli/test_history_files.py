@@ -175,6 +175,45 @@ def test_a_rewritten_past_is_told_by_an_export_that_was_kept(
     assert ringback("history", "verify", "--against", str(kept), "--from", "2").exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["verify", "--from", "2099-01-01T00:00:00Z"], "nothing stands from position"),
+        (["verify", "--to", "2000-01-01T00:00:00Z"], "nothing stands from position 1 to 0"),
+        (["verify", "--from", "4", "--to", "2"], "nothing stands from position 4 to 2"),
+        (["verify", "--file", "missing.parquet"], "missing.parquet: there is no such file"),
+        (["verify", "--against", "missing.ndjson"], "missing.ndjson: there is no such file"),
+        (["verify", "--public-key", "nonsense"], "'nonsense' is no key of seals"),
+        (["export", "missing/history.ndjson"], "missing: there is no such folder"),
+        (["export", "history.ndjson", "--from", "4", "--to", "2"], "nothing stands from position 4 to 2"),
+        (["diff", "0", "--case", "nothing"], "there is no case nothing"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_and_says_what_is_wrong(
+    case_id: str, ringback: Ringback, arguments: list[str], said: str
+) -> None:
+    del case_id
+    assert said in why(ringback("history", *arguments))
+
+
+def test_seals_that_are_not_there_or_of_another_key_are_said(case_id: str, ringback: Ringback, seals: Path) -> None:
+    del case_id
+    told = ringback("history", "verify", "--seals", "missing.ndjson")
+    assert (told.exit_code, "no such file" in told.output) == (2, True)
+    other = base64.b64encode(bytes(32)).decode()
+    told = ringback("history", "verify", "--seals", str(seals), "--public-key", other, "--json")
+    (problem,) = json.loads(told.stdout)["problems"]  # though the file and the history both hold it
+    assert (told.exit_code, "which is not among those given" in problem["why"]) == (1, True)
+
+
+def test_an_address_that_is_none_is_said_at_once(
+    case_id: str, ringback: Ringback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del case_id
+    monkeypatch.setenv("RINGBACK_POSTGRES_URL", "nonsense")
+    assert "is no address of PostgreSQL" in why(ringback("history", "verify"))
+
+
 def test_a_broken_chain_is_exported_as_it_stands_and_said(
     case_id: str, ringback: Ringback, postgres_url: str, tmp_path: Path
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from infra.clock import utc_now
+from infra.history import cancellation
 from infra.history.store import History, StreamWrite
 from infra.history.subscription import Subscription
 from infra.history.wake import CHANNEL, Wake
@@ -92,3 +93,22 @@ async def test_a_reader_goes_on_while_redis_is_stopped_and_is_woken_again_when_i
             await writing.append(StreamWrite("case-1", [note()]))
             await reading.wake.wait(heard, timeout_s=30)
             assert [read.position for read in await anext(batches)] == [3]
+
+
+async def test_a_task_that_loses_its_cancellation_is_cancelled_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cancellation, "_AGAIN_S", 0.01)
+    lost = []
+
+    async def stubborn() -> None:
+        for _ in range(2):
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                lost.append(True)
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(stubborn())
+    await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        await cancellation.end(task)
+    assert (task.cancelled(), len(lost)) == (True, 2)
