@@ -16,6 +16,8 @@ from psycopg.errors import DataError, UndefinedTable
 from infra.history.errors import Unavailable
 from infra.problems import Problem, problem_response
 from outreach.desk.acting import history_away
+from outreach.desk.desk import page_of
+from outreach.desk.finding import is_number
 from outreach.desk.words import phone_number, waited
 
 HERE = Path(__file__).parent
@@ -75,6 +77,7 @@ def _environment() -> Environment:
     )
     environment.globals["asset"] = ASSETS.address
     environment.filters["waited"] = waited
+    environment.filters["is_number"] = is_number
     environment.filters["phone"] = phone_number
     return environment
 
@@ -90,7 +93,7 @@ def theme_of(request: Request) -> str:
 
 def page(request: Request, template: str, *, status: int = 200, **shown: Any) -> HTMLResponse:
     """A page out of its template, with the headers of every page."""
-    text = _TEMPLATES.get_template(template).render(theme=theme_of(request), path=request.url.path, **shown)
+    text = _TEMPLATES.get_template(template).render(theme=theme_of(request), path=page_of(request), **shown)
     return HTMLResponse(text, status_code=status, headers=SECURITY_HEADERS)
 
 

@@ -122,16 +122,18 @@ class Desk:
             if request.headers.get("hx-request"):
                 # The page stays, with what was typed on it, and asks for the sign-in itself.
                 raise Problem(401, "sign-in-needed", "Nobody is signed in")
-            here = _page_of(request)
+            here = page_of(request)
             to = "/sign-in" if here == "/" else f"/sign-in?next={quote(here)}"
             raise Problem(303, "sign-in-needed", "Nobody is signed in", headers={"Location": to})
         return operator
 
 
-def _page_of(request: Request) -> str:
-    """The page to come back to: itself, or the case of an action on one."""
+def page_of(request: Request) -> str:
+    """The page to come back to: itself, or that on which the action was pressed."""
     path = request.url.path
     if request.method == "GET":
         return path
     parts = path.split("/")
-    return "/".join(parts[:3]) if parts[1] == "cases" and len(parts) > 2 else "/"  # noqa: PLR2004 - /cases/ID/action
+    if parts[1] == "cases" and len(parts) > 2:  # noqa: PLR2004 - /cases/ID/action
+        return "/".join(parts[:3])
+    return "/wallboard" if parts[1] == "wallboard" else "/"

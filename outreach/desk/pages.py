@@ -1,4 +1,4 @@
-"""The queue and the case, as pages. Each works without script for reading; with it, they follow what happens."""
+"""The case as a page, now and as it was. It works without script for reading; with it, it follows what happens."""
 
 from typing import Annotated
 from urllib.parse import quote
@@ -7,49 +7,22 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
 
 from infra.problems import Problem
-from outreach.cases.cases_view import by_code
-from outreach.cases.queue import QueueRow, waiting
 from outreach.desk.accounts import Account
 from outreach.desk.acting import act_as_seen, look
 from outreach.desk.answers import SECURITY_HEADERS, PageRoute, page
 from outreach.desk.asked import LEAVING, Asked
 from outreach.desk.case_view import CaseView
 from outreach.desk.desk import Desk, SignedIn
-from outreach.desk.live import queue_digest
 from outreach.desk.past import look_back
 from outreach.desk.presence import EVERY_S
+from outreach.desk.queue_page import to_case
 from outreach.desk.sessions import CSRF_HEADER
-from outreach.desk.words import LANGUAGES, REASONS, SEVERITIES, TOPICS, said
+from outreach.desk.words import SEVERITIES, TOPICS, said
 
 
 def page_router(desk: Desk) -> APIRouter:  # noqa: C901 - routes share the desk by closure; each is simple
-    """The routes of the two pages and of what keeps them alive."""
+    """The routes of the page and of what keeps every page alive."""
     router = APIRouter(route_class=PageRoute, include_in_schema=False)
-
-    @router.get("/")
-    async def queue(request: Request, code: Annotated[str, Query(max_length=20)] = "") -> Response:
-        operator = await desk.at_page(request)
-        wanted = code.strip().upper()
-        async with desk.history.transaction() as conn:
-            found = await by_code(conn, wanted) if wanted else []
-            rows = await waiting(conn)
-        if found:
-            return RedirectResponse(f"/cases/{found[0].case_id}", status_code=303, headers=SECURITY_HEADERS)
-        return page(
-            request,
-            "queue.html",
-            mine=[row for row in rows if row.taken_by == operator.name],
-            waiting=[row for row in rows if not row.taken_by and not row.escalated],
-            escalated=[row for row in rows if not row.taken_by and row.escalated],
-            others=[row for row in rows if row.taken_by not in {"", operator.name}],
-            oldest=_oldest(rows),
-            digest=queue_digest(rows),
-            not_found=wanted,
-            words={"reasons": REASONS, "severities": SEVERITIES, "languages": LANGUAGES},
-            said=said,
-            once=desk.new_id(),
-            **desk.common(operator),
-        )
 
     async def case_page(
         request: Request, operator: SignedIn, case_id: str, *, looked: str = "", problem: Problem | None = None
@@ -145,7 +118,7 @@ def page_router(desk: Desk) -> APIRouter:  # noqa: C901 - routes share the desk 
             return _to_the_queue(follows=follows)
         if follows:
             return await case_page(request, operator, case_id, looked=looked)
-        return RedirectResponse(f"/cases/{case_id}", status_code=303, headers=SECURITY_HEADERS)
+        return to_case(case_id)
 
     @router.get("/desk/events")
     async def events(request: Request) -> Response:
@@ -174,7 +147,3 @@ def _to_the_queue(*, follows: bool) -> Response:
 def _version(seen: str) -> int | None:
     """The version that the page showed; None from the queue, which shows none."""
     return None if seen == "any" else int(seen)
-
-
-def _oldest(rows: list[QueueRow]) -> QueueRow | None:
-    return min((row for row in rows if not row.taken_by), key=lambda row: row.created_at, default=None)

@@ -6,6 +6,7 @@ from outreach.desk.answers import ASSETS, PageRoute
 from outreach.desk.api import api_router
 from outreach.desk.desk import Desk
 from outreach.desk.pages import page_router
+from outreach.desk.queue_page import queue_router
 from outreach.desk.sign_in import sign_in_router
 from outreach.desk.supervising import supervision_router
 
@@ -21,6 +22,13 @@ def desk_router(desk: Desk) -> APIRouter:
     async def static(digest: str, name: str) -> Response:  # noqa: ARG001 - it only makes the address change
         return ASSETS.answer(name)
 
-    for part in (files, sign_in_router(desk), api_router(desk), page_router(desk), supervision_router(desk)):
+    for part in (
+        files,
+        sign_in_router(desk),
+        api_router(desk),
+        queue_router(desk),
+        page_router(desk),
+        supervision_router(desk),
+    ):
         router.include_router(part)
     return router

@@ -23,6 +23,7 @@ from outreach.cases.cases_view import CaseList
 from outreach.cases.due import Due
 from outreach.cases.queue import Queue
 from outreach.cases.service import Cases
+from outreach.customers.phones import Phones
 from outreach.customers.service import Customers
 from outreach.desk.accounts import SUPERVISOR, Accounts
 from outreach.desk.routes import Desk, desk_router
@@ -43,7 +44,7 @@ def clock() -> Ticking:
 @pytest.fixture
 async def history(postgres_url: str, clock: Ticking) -> AsyncIterator[History]:
     async with await History.open(postgres_url, master_key=MASTER_KEY, clock=clock) as opened:
-        await catch_up(opened, [Queue(), CaseList(), Due()])
+        await catch_up(opened, [Queue(), CaseList(), Due(), Phones(MASTER_KEY)])
         yield opened
 
 
@@ -101,7 +102,7 @@ async def anybody(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 
 async def read_models(history: History) -> None:
     """Brings the read models up to now."""
-    await catch_up(history, [Queue(), CaseList(), Due()])
+    await catch_up(history, [Queue(), CaseList(), Due(), Phones(MASTER_KEY)])
 
 
 async def sign_in(client: httpx.AsyncClient, name: str) -> None:
@@ -136,7 +137,7 @@ async def vera(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.fixture
 async def projected(history: History) -> AsyncIterator[None]:
     """The read models follow the history, as the casework role makes them."""
-    running = asyncio.create_task(ProjectionRunner(history, [Queue(), CaseList(), Due()]).run())
+    running = asyncio.create_task(ProjectionRunner(history, [Queue(), CaseList(), Due(), Phones(MASTER_KEY)]).run())
     yield
     await end(running)
 

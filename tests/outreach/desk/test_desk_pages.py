@@ -5,11 +5,13 @@ from datetime import datetime
 
 import httpx
 
+from outreach.cases.commands import ConfirmPayments, ReceiveReply, TakeTask
 from outreach.cases.events import DataViewed, PaymentsDenied, TaskTaken
+from outreach.customers.service import CardRef, CustomerMessage
 from outreach.desk.desk import Desk
 from outreach.desk.presence import last_seen
 from tests.outreach.desk.conftest import read_models
-from tests.outreach.desk.story import EMAIL, NAME, PHONE, Story, Ticking
+from tests.outreach.desk.story import EMAIL, LOUVRE, NAME, PHONE, Story, Ticking, alert, paid
 
 
 def field(page: str, name: str) -> str:
@@ -59,6 +61,50 @@ async def test_a_case_is_found_by_the_code_that_the_caller_reads_out(
     state, _ = await desk.cases.load(case_id)
     answer = await dara.get("/", params={"code": f" {state.case_code.lower()} "})
     assert answer.headers["location"] == f"/cases/{case_id}"
+
+
+async def find(client: httpx.AsyncClient, wanted: str) -> httpx.Response:
+    return await client.post("/find", data={"csrf": field((await client.get("/")).text, "csrf"), "wanted": wanted})
+
+
+async def test_a_case_is_found_by_the_number_that_somebody_rings_from(
+    dara: httpx.AsyncClient, story: Story, desk: Desk
+) -> None:
+    case_id = await story.sokha()
+    await story.others()
+    await read_models(desk.history)
+    state, _ = await desk.cases.load(case_id)
+    for wanted in (PHONE, "+1 (415) 555-0142", "415 555 0142", state.case_code.lower()):
+        assert (await find(dara, wanted)).headers["location"] == f"/cases/{case_id}", wanted
+    for nobody in ("+1 415 555 0199", "555 0142", "00000000000000"):
+        answer = await find(dara, nobody)
+        assert (answer.status_code, NAME in answer.text) == (200, False)
+        assert "Nobody who has a case has the number" in answer.text
+    assert (await dara.post("/find", data={"csrf": "", "wanted": PHONE})).status_code == 403
+
+
+async def test_of_several_cases_of_a_number_the_open_one_is_opened_and_else_one_chooses(
+    dara: httpx.AsyncClient, story: Story, desk: Desk
+) -> None:
+    case_id = await story.sokha()
+    twin = CustomerMessage(customer_id="customer-twin", name="Twin", phone=PHONE, cards=[CardRef(card_id="card-twin")])
+    await desk.customers.record(twin, "story")
+    now = story.clock()
+    market, louvre = (paid(city, now, "Shop", "1.00", "EUR", f"tx-twin-{city}") for city in ("Phnom Penh", "Paris"))
+    other = await desk.cases.receive_alert(
+        alert("card-twin", louvre, market, raised_at=now, distance_km=10139, fastest_s=3600)
+    )
+    await read_models(desk.history)
+    both = (await find(dara, PHONE)).text
+    assert "2 cases belong to this number" in both
+    assert both.count(f"/cases/{case_id}") >= 1 <= both.count(f"/cases/{other}")
+    await story.does(case_id, ReceiveReply(reply_id="r", channel="sms", meaning="genuine", text="1"), "customer")
+    task = (await desk.cases.load(case_id))[0].task
+    assert task is not None  # grave: an operator asks again
+    await story.does(case_id, TakeTask(operator="dara"), "operator:dara")
+    await story.does(case_id, ConfirmPayments(transactions=[LOUVRE], by="operator", operator="dara"), "operator:dara")
+    await read_models(desk.history)
+    assert (await find(dara, PHONE)).headers["location"] == f"/cases/{other}"
 
 
 async def test_a_code_that_no_case_has_is_answered_in_words(dara: httpx.AsyncClient) -> None:
@@ -274,3 +320,18 @@ async def test_nobody_is_asked_for_a_code_that_they_were_never_sent(
     assert "They read the code <kbd>" not in page
     assert "more than a day late" in page
     assert (await desk.cases.load(review))[0].verified == frozenset()
+
+
+async def test_colours_are_changed_where_one_is_whatever_was_pressed_there(
+    dara: httpx.AsyncClient, story: Story
+) -> None:
+    case_id = await story.sokha()
+    csrf = field((await dara.get("/")).text, "csrf")
+    refused = await dara.post(f"/cases/{case_id}/confirm", data={"csrf": csrf, "version": "any"})
+    assert field(refused.text, "back") == f"/cases/{case_id}"
+    found_nothing = await dara.post("/find", data={"csrf": csrf, "wanted": "ZZZZZZ"})
+    assert field(found_nothing.text, "back") == "/"
+    # What was not found is said outside of what is fetched again as the queue moves.
+    banner, _, queue = found_nothing.text.partition('<div id="queue"')
+    assert "No case has the code" in banner
+    assert "No case has the code" not in queue
