@@ -31,8 +31,8 @@ _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-class StoredEvent(msgspec.Struct, frozen=True, gc=False):
-    """A row of ``history.events`` as it is stored: personal data encrypted, payload as bytes."""
+class Envelope(msgspec.Struct, frozen=True, gc=False):
+    """What an event has wherever it is kept, in the table as in a file: its place, its name, when, and who did it."""
 
     position: int
     stream: str
@@ -43,6 +43,11 @@ class StoredEvent(msgspec.Struct, frozen=True, gc=False):
     occurred_at: datetime
     recorded_at: datetime
     actor: str
+
+
+class StoredEvent(Envelope, frozen=True, gc=False):
+    """A row of ``history.events`` as it is stored: personal data encrypted, payload as bytes."""
+
     subject: str | None
     correlation_id: str | None
     causation_id: str | None

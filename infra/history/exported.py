@@ -9,14 +9,13 @@ with microseconds (a timestamp in Parquet), hashes as 64 hexadecimal digits, ``p
 import base64
 import binascii
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol
 from uuid import UUID
 
 import msgspec
 
-from infra.history.canonical import StoredEvent
+from infra.history.canonical import Envelope, StoredEvent
 from infra.history.errors import HistoryError
 
 FORMAT: Final = "ringback.history.1"
@@ -37,18 +36,9 @@ class Heading(msgspec.Struct, frozen=True, kw_only=True):
     hash: str
 
 
-class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Line(Envelope, frozen=True, kw_only=True, omit_defaults=True):
     """An event as the file has it."""
 
-    position: int
-    stream: str
-    version: int
-    event_id: UUID
-    type: str
-    schema_version: int
-    occurred_at: datetime
-    recorded_at: datetime
-    actor: str
     subject: str | None = None
     correlation_id: str | None = None
     causation_id: str | None = None

@@ -5,7 +5,7 @@ range from the wanted position on, a stream through ``history.stream_versions`` 
 """
 
 from collections.abc import Collection
-from typing import Any, Final
+from typing import Any, Final, TypedDict, Unpack
 
 from infra.history.canonical import COLUMNS, StoredEvent
 from infra.history.errors import Unreadable
@@ -38,29 +38,49 @@ STREAM: Final = f"{_STREAM} LIMIT %s"
 STREAM_BACKWARDS: Final = f"{_STREAM} DESC LIMIT %s"
 
 
-async def rows(
-    conn: Connection,
-    *,
-    after: int,
-    limit: int,
-    types: Collection[str] | None = None,
-    category: str | None = None,
-    correlation_id: str | None = None,
-) -> list[StoredEvent]:
-    """Up to ``limit`` rows after a position, in order; of the types, the category or the correlation, if one is given.
+class Wanted(TypedDict, total=False):
+    """Which events are read; nothing, or None: all. At most one of these at once.
+
+    Attributes:
+        types: only of these wire names.
+        category: only of the streams whose names begin so, up to the first ``-``: ``case``, ``customer``.
+        correlation_id: only of this case or other conversation.
+    """
+
+    types: Collection[str] | None
+    category: str | None
+    correlation_id: str | None
+
+
+def narrowed(wanted: Wanted) -> bool:
+    """Whether not every event is wanted.
 
     Raises:
-        ValueError: more than one of them is given.
+        ValueError: two things are wanted at once: there is no index for that.
+    """
+    by = [name for name, value in wanted.items() if value is not None]
+    if len(by) > 1:
+        raise ValueError(
+            "the history is read by types, by category or by correlation, not by two of them at once:"
+            f" {' and '.join(by)}"
+        )
+    return bool(by)
+
+
+async def rows(conn: Connection, *, after: int, limit: int, **wanted: Unpack[Wanted]) -> list[StoredEvent]:
+    """Up to ``limit`` rows after a position, in order.
+
+    Raises:
+        ValueError: more than one thing is wanted.
         psycopg.Error: PostgreSQL did not answer.
     """
-    if sum(choice is not None for choice in (types, category, correlation_id)) > 1:
-        raise ValueError("the history is read by types, by category or by correlation, not by two of them at once")
-    if types is not None:
+    narrowed(wanted)
+    if (types := wanted.get("types")) is not None:
         names = sorted({name for name in types if "\0" not in name})  # PostgreSQL keeps no such text
         if len(names) != 1:
             return await _fetch(conn, OF_TYPES, (names, after, limit, limit)) if names else []
         return await _fetch(conn, OF_TYPE, (names[0], after, limit))
-    for query, value in ((OF_CATEGORY, category), (OF_CORRELATION, correlation_id)):
+    for query, value in ((OF_CATEGORY, wanted.get("category")), (OF_CORRELATION, wanted.get("correlation_id"))):
         if value is not None:
             return await _fetch(conn, query, (value, after, limit)) if "\0" not in value else []
     return await _fetch(conn, EVERYTHING, (after, limit))

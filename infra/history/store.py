@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import cache
 from types import TracebackType
-from typing import Self
+from typing import Self, Unpack
 from uuid import UUID
 
 import psycopg
@@ -28,7 +28,7 @@ from infra.history.keys import CustomerKeys, Destroyed
 from infra.history.keystore import KeyStore
 from infra.history.masters import MasterKeys
 from infra.history.pool import AWAY, close, connections
-from infra.history.reading import rows, stream_rows
+from infra.history.reading import Wanted, rows, stream_rows
 from infra.history.schema import ensure_schema
 from infra.history.sealing import opened_all
 from infra.history.wake import Wake
@@ -238,23 +238,13 @@ class History:
             stored = await stream_rows(conn, stream, after=after, limit=limit, backwards=backwards)
             return await self._opened(conn, stored)
 
-    async def read(
-        self,
-        *,
-        after: int,
-        limit: int = 500,
-        types: Collection[str] | None = None,
-        category: str | None = None,
-        correlation_id: str | None = None,
-    ) -> list[Recorded[Event]]:
+    async def read(self, *, after: int, limit: int = 500, **wanted: Unpack[Wanted]) -> list[Recorded[Event]]:
         """Up to ``limit`` events after a position, in order.
 
         Args:
             after: the first event is behind this position.
             limit: at most so many.
-            types: only of these wire names.
-            category: only of the streams whose names begin so, up to the first ``-``: ``case``, ``customer``.
-            correlation_id: only of this case or other conversation.
+            wanted: only of these types, this category or this correlation.
 
         Raises:
             WrongMasterKey, Unreadable: personal data does not open.
@@ -262,20 +252,10 @@ class History:
             ValueError: more than one of types, category and correlation.
         """
         async with self._connection() as conn:
-            stored = await rows(
-                conn, after=after, limit=limit, types=types, category=category, correlation_id=correlation_id
-            )
+            stored = await rows(conn, after=after, limit=limit, **wanted)
             return await self._opened(conn, stored)
 
-    async def read_stored(
-        self,
-        *,
-        after: int,
-        limit: int = 500,
-        types: Collection[str] | None = None,
-        category: str | None = None,
-        correlation_id: str | None = None,
-    ) -> list[StoredEvent]:
+    async def read_stored(self, *, after: int, limit: int = 500, **wanted: Unpack[Wanted]) -> list[StoredEvent]:
         """As :meth:`read`, but as the rows are stored: personal data stays sealed.
 
         Raises:
@@ -283,9 +263,7 @@ class History:
             ValueError: more than one of types, category and correlation.
         """
         async with self._connection() as conn:
-            return await rows(
-                conn, after=after, limit=limit, types=types, category=category, correlation_id=correlation_id
-            )
+            return await rows(conn, after=after, limit=limit, **wanted)
 
     async def head(self) -> Head:
         """The end of the history as it is committed now.

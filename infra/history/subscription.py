@@ -5,14 +5,15 @@ happen or neither. Whoever begins to lead or to read claims a new epoch; an olde
 it believes.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar, Unpack
 
 from infra.history.canonical import StoredEvent
 from infra.history.errors import CheckpointMoved
 from infra.history.event import Event, Recorded
 from infra.history.leadership import Leadership, leading
+from infra.history.reading import Wanted, narrowed
 from infra.history.store import Connection, History
 
 
@@ -30,32 +31,16 @@ class Subscription:
     Args:
         history: what is read.
         name: stable; the checkpoint is kept under it.
-        types: wire names that are wanted; None for every event.
-        category: only of the streams whose names begin so, up to the first ``-``: ``case``, ``customer``.
-        correlation_id: only of this case or other conversation.
+        wanted: only of these types, this category or this correlation.
 
     Raises:
         ValueError: more than one of types, category and correlation.
     """
 
-    def __init__(
-        self,
-        history: History,
-        name: str,
-        *,
-        types: Collection[str] | None = None,
-        category: str | None = None,
-        correlation_id: str | None = None,
-    ) -> None:
-        wanted = {
-            "types": None if types is None else tuple(types),
-            "category": category,
-            "correlation_id": correlation_id,
-        }
-        self._wanted: dict[str, Any] = {by: value for by, value in wanted.items() if value is not None}
-        if len(self._wanted) > 1:
-            raise ValueError("a subscription is by types, by category or by correlation, not by two of them at once")
+    def __init__(self, history: History, name: str, **wanted: Unpack[Wanted]) -> None:
         self.name = name
+        self._wanted = wanted
+        self._narrowed = narrowed(wanted)
         self._history = history
         self._epoch: int | None = None
         self._leadership: Leadership | None = None
@@ -140,7 +125,7 @@ class Subscription:
                 self._leadership.check()
             hints = self._history.wake.heard()
             batch = await read(after=position, limit=limit, **self._wanted)
-            if not batch and self._wanted:
+            if not batch and self._narrowed:
                 # Nothing is wanted up to here: the next read begins behind it. Read again, for what came in between.
                 scanned = (await self._history.head()).position
                 batch = await read(after=position, limit=limit, **self._wanted)

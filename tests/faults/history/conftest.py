@@ -5,12 +5,15 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from infra.clock import utc_now
 from infra.history.store import History
+from tests.faults.detection.run import seed
 from tests.faults.history.ground import Postgres
+from tests.faults.history.load import Load
 
 
 @pytest.fixture
@@ -36,3 +39,11 @@ def master_key() -> bytes:
 async def history(postgres: Postgres, master_key: bytes) -> AsyncIterator[History]:
     async with await History.open(postgres.url, master_key=master_key, clock=utc_now) as opened:
         yield opened
+
+
+@pytest.fixture
+async def load(history: History) -> Load:
+    """Writers and a reader of this history, by the run's seed, which is printed."""
+    made = Load(Random(seed()))
+    await made.prepare(history)
+    return made

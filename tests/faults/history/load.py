@@ -46,7 +46,7 @@ class Load:
     def __init__(self, random: Random, told: Told | None = None) -> None:
         self.told = told or Told()
         self.stopping = False
-        self._random = random
+        self.random = random
         self._seen = 0
         self._passed: list[str] = []
 
@@ -60,11 +60,11 @@ class Load:
         version = number = 0
         while not self.stopping:
             number += 1
-            own = [self._event(writer, number, place, clock) for place in range(self._random.randint(1, 4))]
+            own = [self._event(writer, number, place, clock) for place in range(self.random.randint(1, 4))]
             shared = self._event(writer, number, "shared", clock)
             writes = [StreamWrite(f"case-{writer}", own, version)]
             if number % 3:
-                writes.append(StreamWrite(f"customer-{self._random.randrange(5)}", [shared]))
+                writes.append(StreamWrite(f"customer-{self.random.randrange(5)}", [shared]))
             within = self._done(writer, number) if number % 4 == 0 else None
             appended = await self._until_answered(partial(history.append, *writes, within=within))
             version += len(own)

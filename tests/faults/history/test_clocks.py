@@ -2,14 +2,12 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from random import Random
 
 import psycopg
 import pytest
 
 from infra.clock import utc_now
 from infra.history.store import History
-from tests.faults.detection.run import seed
 from tests.faults.history.ground import Postgres
 from tests.faults.history.load import Load
 
@@ -21,13 +19,11 @@ HOUR = timedelta(hours=1)
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("off", [HOUR, -HOUR], ids=["ahead", "behind"])
 async def test_a_worker_whose_clock_is_an_hour_off_moves_no_moment(
-    postgres: Postgres, history: History, master_key: bytes, off: timedelta
+    postgres: Postgres, history: History, load: Load, master_key: bytes, off: timedelta
 ) -> None:
     def wrong() -> datetime:
         return utc_now() + off
 
-    load = Load(Random(seed()))
-    await load.prepare(history)
     began = datetime.now(UTC)
     async with await History.open(postgres.url, master_key=master_key, clock=wrong) as elsewhere, asyncio.timeout(60):
         writers = [asyncio.create_task(load.write(history, n)) for n in range(3)]
@@ -43,10 +39,8 @@ async def test_a_worker_whose_clock_is_an_hour_off_moves_no_moment(
 
 @pytest.mark.timeout(120)
 async def test_a_server_whose_clock_is_set_back_records_no_earlier_than_before(
-    postgres: Postgres, history: History
+    postgres: Postgres, history: History, load: Load
 ) -> None:
-    load = Load(Random(seed()))
-    await load.prepare(history)
     ahead = datetime.now(UTC) + HOUR
     async with await psycopg.AsyncConnection.connect(postgres.url, autocommit=True) as owner:
         # As if the newest event had been recorded by a clock that was an hour ahead and has been put right since.

@@ -1,13 +1,11 @@
 """The connection cut between the commit and its answer: who asks again with the same ids learns what happened."""
 
 import asyncio
-from random import Random
 
 import pytest
 
 from infra.clock import utc_now
 from infra.history.store import History
-from tests.faults.detection.run import seed
 from tests.faults.history.ground import Postgres
 from tests.faults.history.load import Load
 from tests.faults.history.proxy import Proxy
@@ -19,11 +17,9 @@ CUTS = 30
 
 @pytest.mark.timeout(300)
 async def test_a_writer_whose_answer_is_lost_learns_what_happened(
-    postgres: Postgres, history: History, master_key: bytes
+    postgres: Postgres, history: History, load: Load, master_key: bytes
 ) -> None:
-    random = Random(seed())
-    load = Load(random)
-    await load.prepare(history)
+    random = load.random
     end: list[int] = []
     async with Proxy(postgres.socket) as proxy:
         url = f"postgresql://ringback@127.0.0.1:{proxy.port}/ringback?sslmode=disable&gssencmode=disable"

@@ -2,13 +2,11 @@
 
 import asyncio
 import os
-from random import Random
 
 import pytest
 
 from infra.clock import utc_now
 from infra.history.store import History
-from tests.faults.detection.run import seed
 from tests.faults.history.ground import Postgres
 from tests.faults.history.load import Load
 
@@ -20,11 +18,9 @@ WRITERS = 8
 
 @pytest.mark.timeout(900)
 async def test_postgresql_killed_twenty_times_under_load_loses_and_doubles_nothing(
-    postgres: Postgres, history: History, master_key: bytes
+    postgres: Postgres, history: History, load: Load, master_key: bytes
 ) -> None:
-    random = Random(seed())
-    load = Load(random)
-    await load.prepare(history)
+    random = load.random
     end: list[int] = []
     # Two processes' worth of writers, and a reader with connections of its own.
     async with (

@@ -4,15 +4,12 @@ import asyncio
 import base64
 import json
 import secrets
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
 import pytest
-from typer.testing import CliRunner, Result
 
-from infra.cli.main import build
 from infra.cli.screen import harmless
 from infra.clock import utc_now
 from infra.history.store import History
@@ -21,8 +18,8 @@ from outreach.cases.identity import case_code
 from outreach.cases.service import Cases
 from outreach.customers.decide import CardRef, CustomerMessage
 from outreach.customers.service import Customers
+from tests.infra.cli.conftest import Ringback
 
-Ringback = Callable[..., Result]
 RAISED = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 NAME, PHONE = "Sokha Chan", "+14155550123"
 
@@ -59,14 +56,6 @@ def case_id(key: bytes, postgres_url: str) -> str:
             return await Cases(history, utc_now).receive_alert(alert) or ""
 
     return asyncio.run(write())
-
-
-@pytest.fixture
-def ringback() -> Ringback:
-    def run(*arguments: str) -> Result:
-        return CliRunner().invoke(build(arguments), arguments)
-
-    return run
 
 
 @pytest.mark.parametrize("named", ["id", "code", "lower case code"])

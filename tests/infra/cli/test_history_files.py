@@ -4,15 +4,14 @@ import asyncio
 import base64
 import json
 import secrets
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from infra.cli.main import build, explain
+from infra.cli.main import explain
 from infra.clock import utc_now
 from infra.history.sealer import Sealer
 from infra.history.seals import signing_key
@@ -24,9 +23,9 @@ from outreach.cases.service import Cases
 from outreach.customers.decide import CardRef, CustomerMessage
 from outreach.customers.service import Customers
 from tests.databases import database
+from tests.infra.cli.conftest import Ringback
 from tests.outreach.cases.given import alert
 
-Ringback = Callable[..., Result]
 SEED = base64.b64encode(bytes(range(32))).decode()
 NAME = "Sokha Chan"
 
@@ -60,14 +59,6 @@ def case_id(monkeypatch: pytest.MonkeyPatch, postgres_url: str, tmp_path: Path, 
             return case_id
 
     return asyncio.run(write())
-
-
-@pytest.fixture
-def ringback() -> Ringback:
-    def run(*arguments: str) -> Result:
-        return CliRunner().invoke(build(arguments), arguments)
-
-    return run
 
 
 def why(result: Result) -> str:

@@ -1,8 +1,7 @@
 """A read model that is built beside the one that serves, and takes its place."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 
 import psycopg
 import pytest
@@ -17,6 +16,7 @@ from infra.history.store import Connection, History, StreamWrite
 from infra.metrics import REGISTRY
 from tests.infra.history.conftest import Make
 from tests.infra.history.notes import Counted
+from tests.infra.history.running import running
 
 
 class Sums:
@@ -84,15 +84,6 @@ async def schemas(history: History) -> int:
         cursor = await conn.execute("SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'views\\_building%%'")
         row = await cursor.fetchone()
     return int(row[0]) if row else 0
-
-
-@asynccontextmanager
-async def running(runner: ProjectionRunner) -> AsyncIterator[None]:
-    task = asyncio.create_task(runner.run())
-    yield
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
 
 
 async def until_total(history: History, expected: int) -> None:

@@ -1,8 +1,7 @@
 """Read models: in step with the history, and the same when derived again."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 
 import psycopg
 import pytest
@@ -13,6 +12,7 @@ from infra.history.projection import ProjectionRunner, catch_up, prepare, rebuil
 from infra.history.store import Connection, History, StreamWrite
 from tests.infra.history.conftest import Make
 from tests.infra.history.notes import Counted
+from tests.infra.history.running import running
 
 
 class Totals:
@@ -71,15 +71,6 @@ async def rows(history: History) -> list[tuple[str, int, int]]:
 async def count(history: History, note: Make, *numbers: int) -> None:
     for number in numbers:
         await history.append(StreamWrite(f"count-{number % 2}", [note(Counted(number=number))]))
-
-
-@asynccontextmanager
-async def running(runner: ProjectionRunner) -> AsyncIterator[None]:
-    task = asyncio.create_task(runner.run())
-    yield
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
 
 
 async def until(history: History, expected: list[tuple[str, int, int]]) -> None:

@@ -79,7 +79,7 @@ async def test_only_the_wanted_category_or_conversation_comes_and_what_comes_lat
 
 
 async def test_a_subscription_by_two_things_at_once_is_refused(history: History) -> None:
-    with pytest.raises(ValueError, match="not by two"):
+    with pytest.raises(ValueError, match="two of them at once: types and category"):
         Subscription(history, "some", types=["note.taken"], category="case")
 
 
