@@ -18,7 +18,8 @@ from outreach.cases.service import Cases
 from outreach.customers.service import Customers
 from outreach.erasure import Erasure
 from outreach.projections import projections
-from tests.outreach.desk.story import Story, Ticking, some_time_ago
+from tests.outreach.desk.story import Story, some_time_ago
+from tests.ticking import Ticking
 
 KEY = bytes(range(32))
 DERIVED = projections(KEY)

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -19,33 +19,24 @@ from outreach.desk.presence import Presence
 from outreach.projections import projections
 from streams.timers import Timers
 from tests.outreach.cases.given import alert, intend
+from tests.ticking import Ticking
 
 KEY = secrets.token_bytes(32)
 
 
-class Now:
-    """A clock that stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.at = utc_now()
-
-    def __call__(self) -> datetime:
-        return self.at
+@pytest.fixture
+def now() -> Ticking:
+    return Ticking(utc_now())
 
 
 @pytest.fixture
-def now() -> Now:
-    return Now()
-
-
-@pytest.fixture
-async def history(postgres_url: str, now: Now) -> AsyncIterator[History]:
+async def history(postgres_url: str, now: Ticking) -> AsyncIterator[History]:
     async with await History.open(postgres_url, master_key=KEY, clock=now) as opened:
         yield opened
 
 
 @pytest.fixture
-async def case(history: History, now: Now) -> tuple[Cases, str]:
+async def case(history: History, now: Ticking) -> tuple[Cases, str]:
     """A case whose SMS is accepted and whose task Dara has."""
     await Customers(history, now, master_key=KEY).record(
         CustomerMessage(customer_id="sokha", name="Sokha", cards=[CardRef(card_id="card-sokha-visa")]), "m-1"
@@ -67,24 +58,26 @@ async def case(history: History, now: Now) -> tuple[Cases, str]:
 
 
 @pytest.fixture
-def timers(history: History, case: tuple[Cases, str], now: Now) -> Timers:
+def timers(history: History, case: tuple[Cases, str], now: Ticking) -> Timers:
     settings = Settings(silence_after=timedelta(minutes=15), hand_over_after=timedelta(minutes=60))
     return Timers(history, case[0], settings, now)
 
 
 async def test_nothing_fires_before_its_time_and_each_thing_once(
-    timers: Timers, case: tuple[Cases, str], now: Now
+    timers: Timers, case: tuple[Cases, str], now: Ticking
 ) -> None:
     assert await timers.fire() == 0
-    now.at += timedelta(minutes=16)
+    now.now += timedelta(minutes=16)
     assert await timers.fire() == 1
     assert await timers.fire() == 0
     state, _ = await case[0].load(case[1])
     assert [one.channel for one in state.contacts.values()] == ["sms", "email"]
 
 
-async def test_a_quiet_operators_task_returns_to_the_queue(timers: Timers, case: tuple[Cases, str], now: Now) -> None:
-    now.at += timedelta(minutes=61)
+async def test_a_quiet_operators_task_returns_to_the_queue(
+    timers: Timers, case: tuple[Cases, str], now: Ticking
+) -> None:
+    now.now += timedelta(minutes=61)
     assert await timers.fire() == 2
     state, _ = await case[0].load(case[1])
     assert state.task is not None
@@ -92,34 +85,34 @@ async def test_a_quiet_operators_task_returns_to_the_queue(timers: Timers, case:
 
 
 async def test_an_open_page_is_a_sign_of_life(
-    timers: Timers, case: tuple[Cases, str], history: History, now: Now
+    timers: Timers, case: tuple[Cases, str], history: History, now: Ticking
 ) -> None:
     presence = Presence(history, now)
     await presence.prepare()
-    now.at += timedelta(minutes=50)
+    now.now += timedelta(minutes=50)
     await presence.touch("dara", case[1])
-    now.at += timedelta(minutes=20)
+    now.now += timedelta(minutes=20)
     assert await timers.fire() == 1
     state, _ = await case[0].load(case[1])
     assert state.task is not None
     assert state.task.taken_by == "dara"
 
 
-async def test_before_the_read_models_are_made_nothing_is_overdue(history: History, now: Now) -> None:
+async def test_before_the_read_models_are_made_nothing_is_overdue(history: History, now: Ticking) -> None:
     assert await Timers(history, Cases(history, now), Settings(), now).fire() == 0
 
 
-async def test_three_days_of_a_case_in_a_second(case: tuple[Cases, str], history: History, now: Now) -> None:
+async def test_three_days_of_a_case_in_a_second(case: tuple[Cases, str], history: History, now: Ticking) -> None:
     """Silence, a quiet operator, a promise missed, another one kept, under workers that start anew every hour."""
     cases, case_id = case
     settings = Settings(silence_after=timedelta(minutes=15), hand_over_after=timedelta(minutes=60))
-    begun = now.at
+    begun = now.now
 
     async def act(command: Command) -> None:
-        await cases.handle(case_id, command, actor="operator:dara", cause=f"{type(command).__name__} {now.at}")
+        await cases.handle(case_id, command, actor="operator:dara", cause=f"{type(command).__name__} {now.now}")
 
-    while now.at < begun + timedelta(days=3):
-        hours = (now.at - begun) // timedelta(hours=1)
+    while now.now < begun + timedelta(days=3):
+        hours = (now.now - begun) // timedelta(hours=1)
         if hours == 2:
             await act(c.TakeTask(operator="dara"))
             await act(c.PromiseCall(operator="dara", at=begun + timedelta(hours=24)))
@@ -134,7 +127,7 @@ async def test_three_days_of_a_case_in_a_second(case: tuple[Cases, str], history
         await catch_up(history, projections(KEY))
         for _ in range(2):  # two workers, each started anew
             await Timers(history, cases, settings, now).fire()
-        now.at += timedelta(hours=1)
+        now.now += timedelta(hours=1)
     told = [one for one in await cases.timeline(case_id) if one.actor == "system:casework"]
     fired = [
         (one.event.wire_name, (one.occurred_at - begun) // timedelta(hours=1))
@@ -151,9 +144,9 @@ async def test_three_days_of_a_case_in_a_second(case: tuple[Cases, str], history
 
 
 async def test_what_came_due_while_nobody_ran_is_done_at_the_start(
-    case: tuple[Cases, str], history: History, now: Now
+    case: tuple[Cases, str], history: History, now: Ticking
 ) -> None:
-    now.at += timedelta(days=9)
+    now.now += timedelta(days=9)
     settings = Settings(silence_after=timedelta(minutes=15), hand_over_after=timedelta(minutes=60))
     assert await Timers(history, case[0], settings, now).fire() == 2
     await catch_up(history, projections(KEY))

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from infra.cli.main import build, explain
+from infra.cli.main import build
 from infra.clock import utc_now
 from infra.history.masters import master_id
 from infra.history.store import History
 from outreach.cases.service import Cases
 from outreach.customers.service import CardRef, CustomerMessage, Customers
 from outreach.desk.accounts import Accounts
+from tests.infra.cli.reading import said
 from tests.outreach.cases.given import alert
 
 Ringback = Callable[..., Result]
@@ -63,15 +64,6 @@ def ringback(monkeypatch: pytest.MonkeyPatch, postgres_url: str, tmp_path: Path,
         return CliRunner().invoke(build(arguments), arguments, env=environment)
 
     return run
-
-
-def said(result: Result) -> str:
-    """What a person reads where it did not work."""
-    assert result.exit_code != 0, result.output
-    if isinstance(result.exception, SystemExit):
-        return result.output
-    assert isinstance(result.exception, Exception)
-    return explain(result.exception) or ""
 
 
 def test_it_shows_what_goes_then_erases_and_says_so_everywhere(ringback: Ringback, case_id: str) -> None:

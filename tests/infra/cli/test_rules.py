@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from infra.cli.main import build, explain
+from infra.cli.main import build
 from infra.clock import utc_now
 from infra.history.store import History
 from infra.settings import Settings
@@ -20,6 +20,7 @@ from rules.ruleset_text import as_toml, parsed
 from streams.contracts.alert import EXAMPLES
 from streams.producer import Outgoing, Producer, Sent
 from streams.topics import ensure_topics
+from tests.infra.cli.reading import said
 
 Ringback = Callable[..., Result]
 PASSWORDS = {"ana": "a long enough one", "ben": "another long one"}
@@ -59,15 +60,6 @@ def file(tmp_path: Path) -> Path:
     text = as_toml(LIVE).replace('"2026.1"', '"2026.2"').replace("floor_km = 50.0", "floor_km = 80")
     path.write_text(text)
     return path
-
-
-def said(result: Result) -> str:
-    """What a person reads where it did not work."""
-    assert result.exit_code != 0, result.output
-    if isinstance(result.exception, SystemExit):
-        return result.output
-    assert isinstance(result.exception, Exception)
-    return explain(result.exception) or ""
 
 
 def states(ringback: Ringback) -> dict[str, str]:

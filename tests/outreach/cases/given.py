@@ -1,39 +1,27 @@
 """Given these events, when this command, then those events: the form in which the rules of a case are told."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from infra.history.event import Event
 from outreach.cases import commands as c
+from outreach.cases import samples
 from outreach.cases.alert import Alert
 from outreach.cases.commands import Command
 from outreach.cases.decide import decide
 from outreach.cases.evolve import replay
-from outreach.cases.identity import case_id_for
 from outreach.cases.state import CaseState, ContactState, TaskState
 
-CASE = case_id_for("alert-1")
-AT = datetime(2026, 3, 14, 10, 12, tzinfo=UTC)
+CASE, AT = samples.CASE, samples.AT
 
 
 def alert(number: int = 1, **changes: Any) -> Alert:
+    """The documented alert, for the card that the stories are about, with its evidence."""
     said: dict[str, Any] = {
-        "alert_id": f"alert-{number}",
-        "status": "raised",
         "card_id": "card-sokha-visa",
-        "raised_by": f"paris-{number}",
-        "suspect": f"paris-{number}",
-        "against": "phnom-penh",
-        "verdict": "alert",
-        "severity": "medium",
-        "rule": "impossible_journey",
-        "ruleset_version": "1",
         "evidence": {"suspect": {"at": "2026-03-14T10:12:00Z"}, "words": "Paris is far from Phnom Penh"},
-        "raised_at": AT,
-        "arrived_at": AT,
     }
-    return Alert(**{**said, **changes})
+    return samples.alert(number, **{**said, **changes})
 
 
 def received(message: Alert | None = None, customer: str = "sokha") -> c.ReceiveAlert:

@@ -3,7 +3,7 @@
 import random
 import secrets
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -16,41 +16,32 @@ from outreach.cases.service import Cases
 from outreach.customers.service import CardRef, CustomerMessage, Customers
 from tests.outreach.cases.given import Story, alert, names, received
 from tests.outreach.cases.racing import race
+from tests.ticking import Ticking
 
 KEY = secrets.token_bytes(32)
 CARD = "card-sokha-visa"
 
 
-class Now:
-    """A clock that stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.at = utc_now()
-
-    def __call__(self) -> datetime:
-        return self.at
+@pytest.fixture
+def now() -> Ticking:
+    return Ticking(utc_now())
 
 
 @pytest.fixture
-def now() -> Now:
-    return Now()
-
-
-@pytest.fixture
-async def history(postgres_url: str, now: Now) -> AsyncIterator[History]:
+async def history(postgres_url: str, now: Ticking) -> AsyncIterator[History]:
     async with await History.open(postgres_url, master_key=KEY, clock=now) as opened:
         yield opened
 
 
 @pytest.fixture
-async def customers(history: History, now: Now) -> Customers:
+async def customers(history: History, now: Ticking) -> Customers:
     made = Customers(history, now, master_key=KEY)
     await owns(made, "sokha", CARD, "card-2")
     return made
 
 
 @pytest.fixture
-async def cases(history: History, now: Now, customers: Customers) -> Cases:
+async def cases(history: History, now: Ticking, customers: Customers) -> Cases:
     del customers  # Sokha is recorded
     return Cases(history, now, reopen_within=timedelta(days=30))
 
@@ -101,22 +92,22 @@ async def test_where_another_case_is_open_it_joins_that_one(cases: Cases, custom
     assert await open_case(customers) == second
 
 
-async def test_after_too_long_it_opens_a_new_one(cases: Cases, customers: Customers, now: Now) -> None:
+async def test_after_too_long_it_opens_a_new_one(cases: Cases, customers: Customers, now: Ticking) -> None:
     first = await withdrawn(cases)
-    now.at += timedelta(days=31)
+    now.now += timedelta(days=31)
     second = await cases.receive_alert(AGAIN)
     assert second not in {None, first}
     assert await cases.receive_alert(AGAIN) == second
     assert await open_case(customers) == second
 
 
-async def test_a_blocked_card_that_is_used_too_late_opens_a_new_case(cases: Cases, now: Now) -> None:
+async def test_a_blocked_card_that_is_used_too_late_opens_a_new_case(cases: Cases, now: Ticking) -> None:
     first = await withdrawn(cases)
-    now.at += timedelta(days=31)
+    now.now += timedelta(days=31)
     assert await cases.receive_alert(alert(2, rule="blocked_card_used", against=None)) != first
 
 
-async def test_an_operator_reopens_a_case_and_no_second_one_beside_an_open_one(cases: Cases, now: Now) -> None:
+async def test_an_operator_reopens_a_case_and_no_second_one_beside_an_open_one(cases: Cases, now: Ticking) -> None:
     first = await withdrawn(cases)
     reopen = c.ReopenCase(operator="boss", note="she wrote a letter")
     done = await cases.handle(first, reopen, actor="operator:boss", cause="click-1")
@@ -129,7 +120,7 @@ async def test_an_operator_reopens_a_case_and_no_second_one_beside_an_open_one(c
     assert second != first
     with pytest.raises(Refused, match="too_late"):
         await cases.handle(first, reopen, actor="operator:boss", cause="click-4")
-    now.at += timedelta(days=31)
+    now.now += timedelta(days=31)
     await cases.receive_alert(alert(3, status="withdrawn"))
     with pytest.raises(Refused, match="too_late"):
         await cases.handle(first, reopen, actor="operator:boss", cause="click-5")

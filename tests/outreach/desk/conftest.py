@@ -28,7 +28,8 @@ from outreach.customers.service import Customers
 from outreach.desk.accounts import SUPERVISOR, Accounts
 from outreach.desk.routes import Desk, desk_router
 from tests.outreach.desk.browsing import ARGUMENTS, installed_chromium, signed_in
-from tests.outreach.desk.story import PASSWORD, Story, Ticking, some_time_ago
+from tests.outreach.desk.story import PASSWORD, Story, some_time_ago
+from tests.ticking import Ticking
 
 MASTER_KEY = bytes(range(32))
 

@@ -19,6 +19,7 @@ from outreach.cases.commands import (
 )
 from outreach.cases.service import Cases
 from outreach.customers.service import CardRef, CustomerMessage, Customers
+from tests.ticking import Ticking
 
 PASSWORD = "a lot of rice and rain"
 NAME, PHONE, EMAIL = "Sokha Chan", "+14155550142", "sokha.chan@example.com"
@@ -34,19 +35,6 @@ CITIES: dict[str, tuple[str, float, float, str]] = {
     "Toronto": ("CA", 43.6532, -79.3832, "America/Toronto"),
     "Nairobi": ("KE", -1.2864, 36.8172, "Africa/Nairobi"),
 }
-
-
-class Ticking:
-    """A clock that is moved by hand."""
-
-    def __init__(self, now: datetime) -> None:
-        self.now = now
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def forward(self, seconds: float) -> None:
-        self.now += timedelta(seconds=seconds)
 
 
 def paid(  # noqa: PLR0917 - read as a line of a statement

@@ -23,7 +23,8 @@ from outreach.desk.accounts import (
 from outreach.desk.desk import Desk
 from outreach.desk.routes import desk_router
 from tests.outreach.desk.conftest import CHEAP, MASTER_KEY, browser_like, sign_in
-from tests.outreach.desk.story import PASSWORD, Ticking
+from tests.outreach.desk.story import PASSWORD
+from tests.ticking import Ticking
 
 
 async def told(history: History, name: str) -> list[str]:

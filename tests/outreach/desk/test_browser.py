@@ -10,7 +10,8 @@ from infra.history.store import Head
 from outreach.cases.events import DataViewed
 from outreach.desk.desk import Desk
 from tests.outreach.desk.browsing import nothing_serious, signed_in
-from tests.outreach.desk.story import MARKET, NAME, Story, Ticking
+from tests.outreach.desk.story import MARKET, NAME, Story
+from tests.ticking import Ticking
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

@@ -1,11 +1,12 @@
-"""The desk in a real browser while an answer is awaited, and when a session ends in the middle of a case."""
+"""The desk in a real browser: while an answer is awaited, when a session ends, and as a supervisor follows it all."""
 
 import asyncio
 
 import pytest
-from playwright.async_api import Page, Route, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from outreach.desk.desk import Desk
+from tests.outreach.desk.browsing import nothing_serious, signed_in
 from tests.outreach.desk.story import PASSWORD, Story
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -75,3 +76,26 @@ async def test_somebody_else_who_signs_in_there_finds_nothing_of_what_was_typed(
     await page.keyboard.press("Enter")
     await expect(page.locator("#next-title")).to_have_text("dara has this case")
     await expect(page.locator("#note")).to_have_count(0)
+
+
+async def test_the_wallboard_follows_what_happens_and_what_is_escalated_is_taken_from_it(
+    browser: Browser, page: Page, story: Story, address: str
+) -> None:
+    board = await signed_in(await browser.new_context(viewport={"width": 1024, "height": 768}), address, "vera")
+    await board.keyboard.press("o")
+    await board.wait_for_url(f"{address}/wallboard")
+    case_id = await story.sokha()
+    await expect(board.locator(".figures dd").first).to_have_text("1")
+    await page.goto(f"{address}/cases/{case_id}")
+    await page.keyboard.press("t")
+    await expect(board.locator(f"tr[data-case='{case_id}']")).to_contain_text("dara")
+    await nothing_serious(board, "wallboard")
+    await page.keyboard.press("u")
+    await page.keyboard.press("Enter")
+    await page.wait_for_url(f"{address}/")
+    await expect(page.locator("caption")).to_contain_text("Waiting for a supervisor")
+    await expect(board.locator("#decide-title")).to_be_visible()
+    await board.keyboard.press("j")
+    await board.keyboard.press("t")
+    await board.wait_for_url(f"{address}/cases/{case_id}")
+    await expect(board.locator("#settle")).to_be_visible()

@@ -7,9 +7,10 @@ import pytest
 
 from outreach.desk.desk import Desk
 from tests.outreach.desk.conftest import read_models
-from tests.outreach.desk.story import LOUVRE, MARKET, NAME, Story, Ticking
+from tests.outreach.desk.story import LOUVRE, MARKET, NAME, Story
 from tests.outreach.desk.test_api import do
 from tests.outreach.desk.test_desk_pages import form_of
+from tests.ticking import Ticking
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from outreach.customers.service import CardRef, CustomerMessage
 from outreach.desk.desk import Desk
 from outreach.desk.presence import last_seen
 from tests.outreach.desk.conftest import read_models
-from tests.outreach.desk.story import EMAIL, LOUVRE, NAME, PHONE, Story, Ticking, alert, paid
+from tests.outreach.desk.story import EMAIL, LOUVRE, NAME, PHONE, Story, alert, paid
+from tests.ticking import Ticking
 
 
 def field(page: str, name: str) -> str:
