@@ -70,9 +70,9 @@ class GroupAppend:
                         while group:
                             await self._write(conn, group)
                             group = await self._next_group()
-                except Unavailable as away:
+                except Exception as error:  # noqa: BLE001 -- the connection's, whatever it is: told to all who wait for it
                     for waiting in group:
-                        _tell(waiting, Unavailable(str(away)))
+                        _tell(waiting, Unavailable(str(error)) if isinstance(error, Unavailable) else error)
         finally:
             self._task = None
             # Only when this task is cancelled, as the loop ends, is anybody left.

@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 from uuid import uuid4
 
 import psycopg
 
+from infra.history.appending import Batch
 from infra.history.errors import Conflict, IdTaken, PartlyRecorded, Unavailable
+from infra.history.group import GroupAppend
 from infra.history.store import NO_STREAM, Appended, Connection, History, StreamWrite
 from tests.infra.history.conftest import Make
 from tests.infra.history.notes import Counted
@@ -181,3 +184,17 @@ async def waiting_for_a_lock(conn: psycopg.AsyncConnection) -> bool:
     )
     row = await cursor.fetchone()
     return row is not None and row[0] > 0
+
+
+async def test_what_the_connection_raises_is_told_to_each_who_waits(history: History, note: Make) -> None:
+    class Broken(AbstractAsyncContextManager[Connection]):
+        async def __aenter__(self) -> Connection:
+            raise LookupError("no connection")
+
+        async def __aexit__(self, *_: object) -> None:
+            return
+
+    group = GroupAppend(Broken, history._keys)
+    answers = await together(*(group.append(Batch([StreamWrite(f"case-{n}", [note()])])) for n in range(3)))
+    assert [type(answer) for answer in answers] == [LookupError] * 3
+    await group.close()
