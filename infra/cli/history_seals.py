@@ -43,6 +43,11 @@ def list_command(
         for seal in seals:
             typer.echo(line_of(seal))
         return
+    if not seals:
+        typer.echo(
+            "The history holds no seal yet: the role `relay` makes one every minute (RINGBACK_SEAL_EVERY).", err=True
+        )
+        return
     keys = trusted(with_keys(Settings(), generate=False))
     table = Table("seal", "position", "hash", "sealed (UTC)", "key", "signature", box=None, padding=(0, 2, 0, 0))
     for seal in seals:

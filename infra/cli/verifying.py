@@ -169,7 +169,9 @@ def _tell(result: Verification, *, sealed: bool) -> None:
         console.print(f"The chain is whole: {result.events} events, head {result.head.hash.hex()}", soft_wrap=True)
     else:
         table = Table(
-            "position", "what", "how it shows", title=f"{len(result.problems)} findings in {result.events} events"
+            *("position", "what", "how it shows"),
+            title=f"{'1 finding' if len(result.problems) == 1 else f'{len(result.problems)} findings'}"
+            f" in {result.events} events",
         )
         for problem in result.problems:
             table.add_row(str(problem.position), problem.kind, harmless(problem.why))

@@ -118,12 +118,12 @@ def _position(row: Row) -> int:
 
 def _difference(conn: psycopg.Connection, event: StoredEvent, row: bytes | None) -> Problem:
     if row is not None:
-        changed = ", ".join(
-            name
-            for name, was, stands in zip(_FIELDS, _fields(row_of(event)), _fields(row), strict=True)
-            if was != stands
-        )
-        return Problem(event.position, Kind.REWRITTEN, f"it is not what was exported: {changed}")
+        fields = zip(_FIELDS, _fields(row_of(event)), _fields(row), strict=True)
+        changed = [name for name, was, stands in fields if was != stands]
+        why = f"it is not what was exported: {', '.join(changed)}"
+        if "event_id" in changed:
+            why = f"{event.type} {event.event_id} was exported, and another event stands there: is it another history?"
+        return Problem(event.position, Kind.REWRITTEN, why)
     ((newest,),) = conn.execute("SELECT coalesce(max(position), 0) FROM history.events").fetchall()
     if event.position > newest:
         why = f"the history ends at {newest}, and the export goes on: the end was cut off, or it is another history"

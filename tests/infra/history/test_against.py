@@ -70,6 +70,14 @@ async def test_a_past_that_was_rewritten_and_chained_anew_is_found(
     )
 
 
+async def test_another_history_is_said_to_be_one(history: History, exported: Path, tampering: Superuser) -> None:
+    await tampering.execute("UPDATE history.events SET event_id = gen_random_uuid()")
+    compared = await verify_against(history, exported)
+    assert compared.problem is not None
+    assert (compared.same, compared.problem.position, compared.problem.kind) == (0, 1, Kind.REWRITTEN)
+    assert "is it another history?" in compared.problem.why
+
+
 async def test_an_event_that_was_removed_is_missed(history: History, exported: Path, tampering: Superuser) -> None:
     await tampering.execute("DELETE FROM history.events WHERE position = 2")
     compared = await verify_against(history, exported)
