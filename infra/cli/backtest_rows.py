@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -26,6 +27,10 @@ BATCH: Final = 100_000
 _BYTES_A_ROW: Final = 450
 _FLUSH_AT: Final = 1 << 20
 _MARK: Final = b"\xef\xbb\xbf"
+
+
+class UnusableHistoryError(ValueError):
+    """The file is not what its ending says, or holds no transactions; the message says which."""
 
 
 class History(NamedTuple):
@@ -68,7 +73,11 @@ _card = msgspec.json.Decoder(_Card).decode
 
 
 def partitions_of(history: History) -> int:
-    """How many partitions; it depends on the file alone, so that the same file is judged alike everywhere."""
+    """How many partitions; it depends on the file alone, so that the same file is judged alike everywhere.
+
+    Raises:
+        UnusableHistoryError: it is no Parquet, although it is called so.
+    """
     rows = _count(history) if history.file.suffix.lower() == ".parquet" else history.file.stat().st_size // _BYTES_A_ROW
     return max(LEAST_PARTITIONS, -(-rows // ROWS_A_PARTITION))
 
@@ -91,6 +100,7 @@ def split(history: History, job: Job, room: Path, partitions: int) -> Split:
 
     Raises:
         UnusableMapError: a column is missing.
+        UnusableHistoryError: it cannot be read as what it is called.
     """
     pieces = _Pieces(room, job.number, partitions)
     frauds: list[FraudRow] = []
@@ -182,10 +192,27 @@ def _lines(file: Path, job: Job) -> Iterator[tuple[int, bytes]]:
 
 
 def _count(history: History) -> int:
-    return int(pl.scan_parquet(history.file).select(pl.len()).collect().item())
+    with _reading(history.file):
+        return int(pl.scan_parquet(history.file).select(pl.len()).collect().item())
 
 
 def _frames(history: History, job: Job) -> Iterator[tuple[int, pl.DataFrame]]:
+    with _reading(history.file):
+        yield from _batches(history, job)
+
+
+@contextmanager
+def _reading(file: Path) -> Iterator[None]:
+    """What polars cannot read is told in one line."""
+    try:
+        yield
+    except pl.exceptions.PolarsError as error:
+        what = {".csv": "CSV with a line of column names", ".parquet": "Parquet"}.get(file.suffix.lower(), "NDJSON")
+        why = str(error).strip().partition("\n")[0]
+        raise UnusableHistoryError(f"{file.name} cannot be read as {what}: {why}") from error
+
+
+def _batches(history: History, job: Job) -> Iterator[tuple[int, pl.DataFrame]]:
     suffix = history.file.suffix.lower()
     if suffix == ".parquet":
         for first in range(job.start, job.end, BATCH):

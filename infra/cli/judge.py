@@ -31,6 +31,10 @@ _FORGET_AT: Final = 512
 """A card that holds so many transactions lets go of those that its memory no longer refers to."""
 
 
+class NoTransactionsError(ValueError):
+    """Every row was refused; the message says what is read."""
+
+
 class Word(msgspec.Struct, frozen=True, kw_only=True):
     """What somebody said of a card's payments, and after which transaction: the last that is judged before it."""
 
@@ -146,10 +150,14 @@ def judge(
             words = read_words(lines, sys.stderr)
     told: dict[str, Any] = {"maps": maps, "zone": zone, "words": words, "ruleset": judged_under}
     if file is None:
-        run(sys.stdin.buffer, sys.stdout.buffer, sys.stderr, utc_now, **told)
+        good = run(sys.stdin.buffer, sys.stdout.buffer, sys.stderr, utc_now, **told)
     else:
         with file.open("rb") as lines:
-            run(lines, sys.stdout.buffer, sys.stderr, utc_now, **told)
+            good = run(lines, sys.stdout.buffer, sys.stderr, utc_now, **told)
+    if not good:
+        raise NoTransactionsError(
+            "no row is a transaction, see above why (NDJSON is read here; `ringback backtest` reads CSV and Parquet)"
+        )
 
 
 def run(
@@ -162,11 +170,14 @@ def run(
     zone: ZoneInfo | None = None,
     words: dict[str, list[Word]] | None = None,
     ruleset: RuleSet = LIVE,
-) -> None:
+) -> bool:
     """Judges every line; alerts go to ``out``, each flushed, refusals and the summary to ``errors``.
 
     With a folder of ``maps`` each alert is drawn there; a later word on the same alert is drawn over the earlier.
     With a ``zone``, a time without an offset is a local time there (``rules.local_time``).
+
+    Returns:
+        Whether there was a transaction, or nothing at all.
     """
     judging = Judge(clock, words, ruleset=ruleset)
     told: Counter[str] = Counter()
@@ -195,3 +206,4 @@ def run(
     rows, refused = told.pop("transactions", 0), told.pop("refused", 0)
     found = ", ".join(f"{name} {count:,}" for name, count in sorted(told.items())) or "nothing found"
     errors.write(f"{rows:,} rows, {refused:,} refused; {found}\n")
+    return refused < rows or not rows

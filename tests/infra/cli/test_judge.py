@@ -158,7 +158,7 @@ def test_local_times_are_those_of_the_zone_that_is_named(
         with pytest.raises(SystemExit):
             main(["judge", str(file), *arguments])
         said.append(capfdbinary.readouterr().err.decode().splitlines())
-    assert said[0][-1].startswith("2 rows, 2 refused")
+    assert said[0][-2].startswith("2 rows, 2 refused")
     assert said[1] == ["line 2: wrong_value: occurred_at", "2 rows, 1 refused; nothing found"]
 
 
@@ -167,3 +167,14 @@ def test_a_zone_that_does_not_exist_is_named(capfdbinary: pytest.CaptureFixture[
         main(["judge", "--zone", "Europe/Atlantis"])
     assert ended.value.code == 2
     assert b"Europe/Atlantis is no time zone" in capfdbinary.readouterr().err
+
+
+def test_a_file_of_which_no_row_is_a_transaction_fails(
+    tmp_path: Any, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    file = tmp_path / "table.csv"
+    file.write_bytes(b"a,b\n1,2\n")
+    with pytest.raises(SystemExit) as ended:
+        main(["judge", str(file)])
+    assert ended.value.code == 1
+    assert b"no row is a transaction" in capfdbinary.readouterr().err
