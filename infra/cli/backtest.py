@@ -11,13 +11,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from infra.cli.backtest_rows import History, new_token_key
+from infra.cli.backtest_rows import History, UnusableHistoryError, new_token_key
 from infra.cli.backtest_run import Asked, run
 from infra.cli.ruleset_option import chosen_ruleset
 from infra.cli.screen import harmless
 from infra.cli.simulate import cases_file, labels_file
 from infra.clock import utc_now
-from rules.backtest.columns import PRESETS, ColumnMap, preset, read_map
+from rules.backtest.columns import PRESETS, ColumnMap, UnusableMapError, preset, read_map
 from rules.backtest.judging import OUR_SIGHTINGS
 from rules.backtest.outcome import Outcome
 from rules.backtest.report import page
@@ -74,6 +74,8 @@ def backtest(
 
     Fraud is known from the files that `simulate` writes beside its own, or from the column that the map names.
     """
+    if report is not None:
+        _writable(report)
     mapping = _map(columns)
     labels = labels or _beside(labels_file(file))
     cases = cases or _beside(cases_file(file))
@@ -93,12 +95,37 @@ def backtest(
         typer.echo(msgspec.json.encode(found).decode())
     else:
         _tell(Console(), found, report)
+    if sum(found.refused.values()) == found.rows:
+        raise UnusableHistoryError(_nothing_in(file, found))
 
 
 def _map(columns: str | None) -> ColumnMap | None:
     if columns is None:
         return None
-    return preset(columns) if columns in PRESETS else read_map(Path(columns).read_text(encoding="utf-8"))
+    if columns in PRESETS:
+        return preset(columns)
+    try:
+        return read_map(Path(columns).read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise UnusableMapError(f"{columns} is no TOML: it is not text") from error
+
+
+def _writable(report: Path) -> None:
+    """Says so before the work, and not after it, where the page cannot be written."""
+    if report.is_dir() or not report.parent.is_dir():
+        raise typer.BadParameter(f"{report} is no place for a file", param_hint="--report")
+    if not os.access(report if report.exists() else report.parent, os.W_OK):
+        raise typer.BadParameter(f"{report} may not be written", param_hint="--report")
+
+
+def _nothing_in(file: Path, found: Outcome) -> str:
+    if not found.rows:
+        return f"{file.name} has no rows"
+    (reason, count), *_ = sorted(found.refused.items(), key=lambda item: -item[1])
+    return (
+        f"none of the {found.rows:,} rows of {file.name} is a transaction ({count:,}: {harmless(reason)}); NDJSON, .csv"
+        " and .parquet are read, and --map says where your own columns go"
+    )
 
 
 def _count_for(file: Path) -> int:
@@ -131,7 +158,8 @@ def _truth(labels: Path, cases: Path) -> Truth:
             for row in rows
         ]
     except (pl.exceptions.PolarsError, KeyError, TypeError, ValueError) as error:
-        raise UnusableLabelsError(f"{labels.name}, {cases.name}: not as simulate writes them ({error})") from error
+        why = str(error).strip().partition("\n")[0]
+        raise UnusableLabelsError(f"{labels.name}, {cases.name}: not as simulate writes them ({why})") from error
     return Truth(case_of=case_of, cases={case.case_id: case for case in found})
 
 
@@ -148,6 +176,9 @@ def _tell(console: Console, found: Outcome, report: Path | None) -> None:
     )
     table = Table("rule", "precision", "recall", "alerts per 1,000 cards a day", "false per true case")
     _row(table, f"Ringback {found.ruleset}", found.live)
+    if found.reviews:
+        _row(table, "  alerts alone", found.acted_on)
+        _row(table, "  reviews alone", found.for_review)
     if found.changes is not None:
         _row(table, f"Ringback {found.against}", found.changes.score)
     for feed, group in found.others.items():

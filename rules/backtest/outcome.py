@@ -102,6 +102,9 @@ class Outcome(msgspec.Struct, kw_only=True):
     """The whole of it.
 
     Attributes:
+        live: alerts and reviews together: what the desk has to look at.
+        acted_on: alerts alone: for these a card is held, and the customer is written to.
+        for_review: reviews alone: tasks, of which the customer hears nothing.
         false_alarms: what the false alerts were in truth, where the history's labels say so.
         delay_alert: from the suspect's own time to its alert, as messages come in.
         delay_case: from a case's first fraudulent payment to its first alert.
@@ -123,6 +126,8 @@ class Outcome(msgspec.Struct, kw_only=True):
     cases_visible: int
     frauds: int
     live: Score
+    acted_on: Score
+    for_review: Score
     reviews: int
     withdrawn: int
     counts: dict[str, int]
@@ -190,6 +195,8 @@ def outcome(
         cases_visible=len(truth.visible),
         frauds=len(truth.case_of),
         live=scored(tally(map(as_raised, told), truth)),
+        acted_on=scored(tally((as_raised(each) for each in told if each.verdict == "alert"), truth)),
+        for_review=scored(tally((as_raised(each) for each in told if each.verdict == "review"), truth)),
         reviews=sum(each.verdict == "review" for each in told),
         withdrawn=sum(each.withdrawn for each in told),
         counts=dict(sum((part.counts for part in parts), Counter[str]())),

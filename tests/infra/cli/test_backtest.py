@@ -24,10 +24,10 @@ def ndjson(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-def backtest(capsys: pytest.CaptureFixture[str], file: Path, *options: str) -> dict[str, Any]:
+def backtest(capsys: pytest.CaptureFixture[str], file: Path, *options: str, code: int = 0) -> dict[str, Any]:
     with pytest.raises(SystemExit) as ended:
         main(["backtest", str(file), "--json", "--processes", "1", *options])
-    assert ended.value.code == 0
+    assert ended.value.code == code
     told: dict[str, Any] = json.loads(capsys.readouterr().out)
     return told
 
@@ -62,15 +62,24 @@ def test_parquet_and_ndjson_and_any_number_of_processes_are_judged_alike(
     assert without_times(backtest(capsys, ndjson, "--plain", "--processes", "2")) == without_times(one)
 
 
-def test_broken_rows_are_counted_with_their_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_alerts_and_reviews_are_told_together_and_apart(ndjson: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = backtest(capsys, ndjson, "--plain")
+    assert told["acted_on"]["alerts"] + told["for_review"]["alerts"] == told["live"]["alerts"]
+    assert told["for_review"]["alerts"] == told["reviews"]
+
+
+def test_broken_rows_are_counted_with_their_reason_and_a_file_of_nothing_else_fails(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     file = tmp_path / "few.ndjson"
     file.write_bytes(b"\xef\xbb\xbf{\n\n" + b'{"card_id": "c"}\n' + b"\xff\n")
     with pytest.raises(SystemExit) as ended:
         main(["backtest", str(file), "--processes", "1"])
-    assert ended.value.code == 0
-    said = capsys.readouterr().out
-    assert "3 rows, 3 refused" in said
-    assert "missing_field" in said
+    assert ended.value.code == 1
+    said = capsys.readouterr()
+    assert "3 rows, 3 refused" in said.out
+    assert "missing_field" in said.out
+    assert "none of the 3 rows of few.ndjson is a transaction" in said.err
 
 
 def test_sparkovs_card_numbers_become_tokens(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -81,7 +90,7 @@ def test_sparkovs_card_numbers_become_tokens(tmp_path: Path, capsys: pytest.Capt
         "1,2020-06-21 12:20:00,4716561796955522,fraud_Kirlin,shopping_pos,977.01,a2,47.60,-122.33,1\n"
         "2,2020-06-21 12:21:00,4716561796955522,fraud_Kirlin,shopping_net,17.01,a3,33.10,-81.00,0\n"
     )
-    refused = backtest(capsys, file, "--map", "sparkov")
+    refused = backtest(capsys, file, "--map", "sparkov", code=1)
     assert refused["refused"] == {"card_number: card_id": 3}
     told = backtest(capsys, file, "--map", "sparkov", "--tokenise")
     assert (told["refused"], told["live"]["alerts"], told["cases_visible"]) == ({}, 1, 1)
@@ -131,6 +140,7 @@ def test_a_map_of_ones_own_over_ndjson(tmp_path: Path, capsys: pytest.CaptureFix
         (("--against", "nowhere.json"), "nowhere.json"),
         (("--against", "{broken}"), "JSON"),
         (("--map", "tabformer"), "the file has no column"),
+        (("--map", "{noise}"), "is no TOML"),
         (("--labels", "{broken}", "--cases", "{broken}"), "not as simulate writes them"),
     ],
 )
@@ -139,10 +149,45 @@ def test_what_cannot_be_used_is_said_in_one_line(
 ) -> None:
     broken = tmp_path / "broken.json"
     broken.write_text("{")
+    noise = tmp_path / "noise.toml"
+    noise.write_bytes(b"\xff\xfe\x00")
+    named = (each.format(broken=broken, noise=noise) for each in options)
     with pytest.raises(SystemExit) as ended:
-        main(["backtest", str(ndjson), "--processes", "1", *(each.format(broken=broken) for each in options)])
+        main(["backtest", str(ndjson), "--processes", "1", *named])
     assert ended.value.code == 1
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("none.ndjson", b"", "has no rows"),
+        ("none.csv", b"", "cannot be read as CSV"),
+        ("none.parquet", b"", "cannot be read as Parquet"),
+        ("noise.csv", b"\x93\xff,\x00\n\xfe\n", "cannot be read as CSV"),
+        ("noise.parquet", b"\x93\xff\x00" * 20, "cannot be read as Parquet"),
+        ("other.csv", b"a,b\n1,2\n", "the file has no column"),
+    ],
+)
+def test_a_file_that_is_no_history_is_named_in_one_line(
+    name: str, content: bytes, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / name
+    file.write_bytes(content)
+    with pytest.raises(SystemExit) as ended:
+        main(["backtest", str(file), "--plain", "--processes", "1"])
+    assert ended.value.code == 1
+    (line,) = [each for each in capsys.readouterr().err.splitlines() if each.startswith("ringback:")]
+    assert said in line
+
+
+def test_a_page_that_cannot_be_written_is_said_before_the_work(
+    ndjson: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["backtest", str(ndjson), "--report", str(tmp_path / "nowhere" / "report.html")])
+    assert ended.value.code == 2
+    assert "is no place for a file" in capsys.readouterr().err
 
 
 def test_every_row_comes_into_its_cards_partition_once_and_in_order(ndjson: Path, tmp_path: Path) -> None:
