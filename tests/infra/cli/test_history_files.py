@@ -166,25 +166,23 @@ def test_a_rewritten_past_is_told_by_an_export_that_was_kept(
     assert ringback("history", "verify", "--against", str(kept), "--from", "2").exit_code == 2
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["verify", "--from", "2099-01-01T00:00:00Z"], "nothing stands from position"),
-        (["verify", "--to", "2000-01-01T00:00:00Z"], "nothing stands from position 1 to 0"),
-        (["verify", "--from", "4", "--to", "2"], "nothing stands from position 4 to 2"),
-        (["verify", "--file", "missing.parquet"], "missing.parquet: there is no such file"),
-        (["verify", "--against", "missing.ndjson"], "missing.ndjson: there is no such file"),
-        (["verify", "--public-key", "nonsense"], "'nonsense' is no key of seals"),
-        (["export", "missing/history.ndjson"], "missing: there is no such folder"),
-        (["export", "history.ndjson", "--from", "4", "--to", "2"], "nothing stands from position 4 to 2"),
-        (["diff", "0", "--case", "nothing"], "there is no case nothing"),
-    ],
-)
-def test_what_cannot_be_meant_is_refused_and_says_what_is_wrong(
-    case_id: str, ringback: Ringback, arguments: list[str], said: str
-) -> None:
+NOT_MEANT = [
+    (["verify", "--from", "2099-01-01T00:00:00Z"], "nothing stands from position"),
+    (["verify", "--to", "2000-01-01T00:00:00Z"], "nothing stands from position 1 to 0"),
+    (["verify", "--from", "4", "--to", "2"], "nothing stands from position 4 to 2"),
+    (["verify", "--file", "missing.parquet"], "missing.parquet: there is no such file"),
+    (["verify", "--against", "missing.ndjson"], "missing.ndjson: there is no such file"),
+    (["verify", "--public-key", "nonsense"], "'nonsense' is no key of seals"),
+    (["export", "missing/history.ndjson"], "missing: there is no such folder"),
+    (["export", "history.ndjson", "--from", "4", "--to", "2"], "nothing stands from position 4 to 2"),
+    (["diff", "0", "--case", "nothing"], "there is no case nothing"),
+]
+
+
+def test_what_cannot_be_meant_is_refused_and_says_what_is_wrong(case_id: str, ringback: Ringback) -> None:
     del case_id
-    assert said in why(ringback("history", *arguments))
+    for arguments, said in NOT_MEANT:  # in one history: each is refused before anything is done
+        assert said in why(ringback("history", *arguments)), arguments
 
 
 def test_seals_that_are_not_there_or_of_another_key_are_said(case_id: str, ringback: Ringback, seals: Path) -> None:
