@@ -41,15 +41,20 @@ class Walk(msgspec.Struct):
     """What a walk through a card's sightings found.
 
     Attributes:
-        believed: the last believed sighting of the plastic.
+        believed: the last believed sighting of the plastic; or of several instruments that are together one within
+            half of `Reach.near_e7` of all that the next sighting can contradict: what is as near to it contradicts
+            nothing.
         suspects: in order of the walk.
-        plain: no weak sighting waits for the next believed one, no repeat for its original, and all are of the plastic.
+        plain: no weak sighting waits for the next believed one and no repeat for its original, and if there are several
+            instruments, they are together.
+        several: there are sightings of a phone or watch.
         jumps: by the confirmed transaction, the quiet pairs that the walk found.
     """
 
     believed: Entry | None
     suspects: list[Suspect]
     plain: bool
+    several: bool
     jumps: dict[str, QuietPair]
 
 
@@ -84,6 +89,11 @@ class Reach:
         if distance < self._floor_km:
             return True
         return time_us >= fastest_journey(distance, self._means).fastest_s * _SECOND_US
+
+    def surely_near(self, one: Entry, other: Entry) -> bool:
+        """Whether two sightings are within half of what is near; two that are so near to a third one are near."""
+        half = self.near_e7 // 2
+        return -half < one.lat_e7 - other.lat_e7 < half and -half < one.lon_e7 - other.lon_e7 < half
 
     @staticmethod
     def distance_km(one: Entry, other: Entry) -> float:
@@ -142,8 +152,18 @@ class _Walking:
             elif entry.trust != NONE and not (said is not None and said.struck_out(entry)):
                 self._pass(entry, sure=sure, forgotten=forgotten)
         believed = self._believed.get(PLASTIC)
-        plain = not orphans and not any(self._waiting.values()) and self._believed.keys() <= {PLASTIC}
-        return Walk(believed, self._suspects, plain, {} if said is None else said.jumps)
+        plain = not orphans and not any(self._waiting.values())
+        several = not self._believed.keys() <= {PLASTIC}
+        if several:
+            gathered = self._gathered()
+            believed, plain = gathered or believed, plain and gathered is not None
+        return Walk(believed, self._suspects, plain, several, {} if said is None else said.jumps)
+
+    def _gathered(self) -> Entry | None:
+        """The newest of what the next sighting can contradict, if all of it is within half of what is near."""
+        held = [*self._believed.values(), *self._clear.values()]
+        newest = max(held, key=lambda each: each.order)
+        return newest if all(self._reach.surely_near(newest, each) for each in held) else None
 
     def _pass(self, entry: Entry, *, sure: bool, forgotten: bool) -> None:
         device = entry.device

@@ -3,7 +3,7 @@
 Nearly every payment is put behind the others without a look at them (``rules.watch``): what decides about the next one
 stands at the end, at fixed places, and nothing before it moves. The rest is for ``unpack``.
 
-Layout, version 4, big endian; a memory that holds nothing is no bytes at all:
+Layout, version 5, big endian; a memory that holds nothing is no bytes at all:
 
 - version (u8), 128 more if a head follows: its length (u32), and as MessagePack what most memories have nothing of,
   ``[cut, others_cut, past, {transaction id: [suspect entry, against entry or nil, verdict, late]}, contested, device
@@ -12,8 +12,8 @@ Layout, version 4, big endian; a memory that holds nothing is no bytes at all:
 - the entries, oldest first. Each is its transaction id in UTF-8; what its kind says that there is besides: the id of
   the transaction that it repeats and that id's length less 1 (u8), its radius in metres (u32), what is above the 40
   bits of its ref (u32), its device (u64); and its record, which always has the same size;
-- how many bytes of entries come after the last believed one (u32; all bits set: none is believed);
-- room (u8).
+- how many bytes of entries come after the believed one that the next is held against (u32; all bits set: none is);
+- room (u8), 128 more if there are sightings of several instruments.
 
 Record: at_us (i64), lat_e7 (i32), lon_e7 (i32), digest (4 bytes), ref (40 bits), kind (u8: from the lowest bit on
 trust, 2 bits, grade, 2 bits, and what there is besides), length of the transaction id less 1 (u8). So an entry takes 27
@@ -28,7 +28,7 @@ import msgspec
 
 from rules.memory import Context, Entry, Memory, Order, QuietPair, Standing
 
-VERSION: Final = 4
+VERSION: Final = 5
 NOTHING: Final = b""
 """The memory of a card that was never seen."""
 FIRST: Final = bytes((VERSION,))
@@ -54,7 +54,9 @@ GLANCE: Final = Struct(">qii11xIB")
 """The same, read for what decides about the next: time, latitude and longitude, how far back the believed one, room."""
 RECORD_SIZE: Final = _RECORD.size
 END_SIZE: Final = _END.size
-MOST_ROOM: Final = 255
+MOST_ROOM: Final = 127
+SEVERAL: Final = 128
+"""Is added to the room where there are sightings of several instruments."""
 NOBODY: Final = 2**32 - 1
 """So far back is the believed one of a memory that believes none."""
 
@@ -128,7 +130,8 @@ def pack(memory: Memory) -> bytes:
             since = 0
         elif since != NOBODY:
             since += len(packed)
-    parts.append(_END.pack(since, memory.room if memory.entries else 0))
+    room = memory.room | (SEVERAL if memory.several else 0)
+    parts.append(_END.pack(since, room if memory.entries else 0))
     return b"".join(parts)
 
 
@@ -151,7 +154,8 @@ def unpack(value: bytes) -> Memory:
             memory.standing, memory.contested = head.standing, head.contested
             memory.device_cuts, memory.context, memory.passed = head.device_cuts, head.context, head.passed
         end = len(value) - _END.size
-        since, memory.room = _END.unpack_from(value, end)
+        since, room = _END.unpack_from(value, end)
+        memory.room, memory.several = room & MOST_ROOM, room > MOST_ROOM
         believed = end - since
         entries = []
         while end > first:

@@ -130,10 +130,12 @@ class Memory(msgspec.Struct):
             there, and ids without a place.
         known: the entries by id; None: the id of a transaction that is forgotten, while another version of it may come
             again.
-        believed: the last believed sighting of the plastic.
+        believed: the last believed sighting of the plastic; or of several instruments that are together one that is so
+            near to all that the next sighting can contradict that what is as near to it contradicts nothing.
         room: how many more may be put behind the others without a look at all of them; none, if something waits for
-            what comes next (a weak sighting for the next believed one, a repeat for its original), and while there are
-            sightings of a phone or watch.
+            what comes next (a weak sighting for the next believed one, a repeat for its original), and where several
+            instruments are apart.
+        several: there are sightings of a phone or watch.
         standing: the suspects that stand, by transaction id; replaced, never changed.
         cut: the order of the newest that was forgotten: what is at or before it is too late, for ever.
         others_cut: the same of transactions that are no sightings.
@@ -148,6 +150,7 @@ class Memory(msgspec.Struct):
     known: dict[str, Entry | None] = msgspec.field(default_factory=dict)
     believed: Entry | None = None
     room: int = 0
+    several: bool = False
     standing: dict[str, Standing] = msgspec.field(default_factory=dict)
     cut: Order = UNCUT
     others_cut: Order = UNCUT

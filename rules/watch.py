@@ -1,7 +1,8 @@
 """One partition's judge: transactions in order of arrival, findings out.
 
 Nearly every transaction takes the quick path of ``Watch.observe``: it is the newest of its card, its id is new,
-nothing waits for it, and one comparison with the last believed sighting decides it. It costs the same however long the
+nothing waits for it, and one comparison with the last believed sighting decides it; of a card that is used as plastic
+and on phones, with one that stands for what was believed of them all. It costs the same however long the
 card's history is: what it is compared with is read from the end of the packed memory, and its record is put there.
 Everything else is reconsidered as a set.
 """
@@ -17,7 +18,7 @@ from rules.context import merged
 from rules.forgetting import Forgetting
 from rules.gazetteer import Gazetteer, Place, world
 from rules.in_transit import InTransit
-from rules.itinerary import Reach, walk
+from rules.itinerary import Reach, Walk, walk
 from rules.layout import (
     END_SIZE,
     FIRST,
@@ -27,6 +28,7 @@ from rules.layout import (
     NOBODY,
     RECORD_SIZE,
     REF_BITS,
+    SEVERAL,
     UnknownLayout,
     besides_of,
     entry_before,
@@ -48,7 +50,7 @@ NEVER: Final = -(2**62)
 
 ROOM: Final = 32
 """So many payments are put behind each other before a new card's memory is trimmed."""
-_LAST_ROOM: Final = 1
+_LAST_ROOMS: Final = frozenset((1, SEVERAL + 1))
 """With so little room left, the memory is trimmed first."""
 
 _SECOND_US: Final = 1_000_000
@@ -61,8 +63,8 @@ _TRUST: Final = {
         each.level,
         kind_of(each.level, each.grade),
         each.absence,
-        # whether the quick path may do: weak ones wait for what follows, devices have itineraries of their own
-        each.level != WEAK and not (kind[-1] == "wallet" and each.level != NONE),
+        each.level != WEAK,  # whether the quick path may do: weak ones wait for what follows
+        kind[-1] == "wallet" and each.level != NONE,
     )
     for kind, each in every_trust().items()
 }
@@ -133,7 +135,7 @@ class Watch:
             self.counts["too_late"] += 1
             return memory, _NOTHING
 
-        level, kind, absence, quick = _TRUST[
+        level, kind, absence, quick, wallet = _TRUST[
             transaction.entry_mode, transaction.channel, transaction.type, transaction.instrument
         ]
         lat_e7 = lon_e7 = radius = 0
@@ -155,36 +157,43 @@ class Watch:
                 lat_e7, lon_e7 = int(lat * 1e7), int(lon * 1e7)
             else:
                 level, kind, lat_e7, lon_e7, radius = self._placed(transaction, level, kind)
-                quick = quick and level != WEAK
+                quick, wallet = quick and level != WEAK, wallet and level != NONE
 
         name = transaction.transaction_id.encode()
         quick = quick and transaction.repeat_of is None and transaction.decline_reason != _CARD_BLOCKED
-        since, room = NOBODY, ROOM
+        since, room, several = NOBODY, ROOM, False
         if memory:
             last_us, believed_lat_e7, believed_lon_e7, since, room = _glance(memory, -GLANCE.size)
-            if room == _LAST_ROOM:
+            if room in _LAST_ROOMS:
                 memory = self._trimmed(memory)
                 last_us, believed_lat_e7, believed_lon_e7, since, room = _glance(memory, -GLANCE.size)
-            quick = quick and room > 0 and at_us > last_us and memory.find(name) < 0  # twice as fast as `in`
+            several = room > SEVERAL
+            # `find` is twice as fast as `in`
+            quick = quick and (room & MOST_ROOM) > 0 and at_us > last_us and memory.find(name) < 0
             if quick and level != NONE and since != NOBODY:
                 if since:
                     _, believed_lat_e7, believed_lon_e7, _, _ = _glance(memory, -GLANCE.size - since)
-                near = self._near_e7
+                # what is so near to that one is near everything else that it might contradict
+                near = self._near_e7 // 2 if several else self._near_e7
                 quick = (
                     # the first question of the reach, asked without the call
                     -near < believed_lat_e7 - lat_e7 < near and -near < believed_lon_e7 - lon_e7 < near
-                ) or self._reach(
-                    entry_before(memory, len(memory) - END_SIZE - since)[0],
-                    _entry(transaction, at_us, ref, (kind, lat_e7, lon_e7, radius)),
+                ) or (
+                    not several
+                    and self._reach(
+                        entry_before(memory, len(memory) - END_SIZE - since)[0],
+                        _entry(transaction, at_us, ref, (kind, lat_e7, lon_e7, radius)),
+                    )
                 )
+        quick = quick and (several or not wallet)  # the first of a phone or watch begins an itinerary of its own
         if not quick:
             return self._reconsider(memory, _entry(transaction, at_us, ref, (kind, lat_e7, lon_e7, radius)))
 
         length = len(name)
-        if radius or ref >> REF_BITS:
-            besides, added = besides_of(radius, ref)
+        if radius or ref >> REF_BITS or wallet:
+            besides, added = besides_of(radius, ref, None, _device(transaction.device_id) if wallet else PLASTIC)
             kind, name = kind | besides, name + added
-        if level != NONE:
+        if level != NONE and not several:
             since = 0
         elif since != NOBODY:
             since += len(name) + RECORD_SIZE
@@ -311,8 +320,14 @@ class Watch:
         found = findings(memory, walked.suspects, self.watermark_us, self._ruleset, arrived=arrived, cause=cause)
         # Only now: what the newcomer contradicts may be the very one that it pushes out.
         self._forgetting.forget(memory, self.watermark_us - self._memory_us)
-        memory.room = _room(memory) if walked.plain else 0
+        self._make_room(memory, walked)
         return pack(memory), found
+
+    def _make_room(self, memory: Memory, walked: Walk) -> None:
+        """Has the next ones take the quick path, if they may."""
+        memory.several = walked.several
+        lost = walked.several and memory.believed is None
+        memory.room = _room(memory) if walked.plain and not lost else 0
 
     def _unpacked(self, packed: bytes) -> Memory:
         try:
@@ -325,7 +340,12 @@ class Watch:
         """The memory without what falls out of it."""
         memory = self._unpacked(packed)
         self._forgetting.forget(memory, self.watermark_us - self._memory_us)
-        memory.room = _room(memory)
+        if memory.several:
+            walked = walk(memory, self._reach)
+            memory.believed = walked.believed
+            self._make_room(memory, walked)
+        else:
+            memory.room = _room(memory)
         return pack(memory)
 
 

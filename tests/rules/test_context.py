@@ -205,23 +205,23 @@ def test_each_phone_is_remembered_for_itself_and_all_together_are_bounded() -> N
     partition.arrive(payment("home", "Phnom Penh", TEN, device_id="quiet", **WALLET))
     busy = WALLET | {"device_id": "busy"}
     taps = [payment(f"t{at:02}", "Phnom Penh", TEN + hours(at), **busy) for at in range(1, 20)]
-    partition.arrive(*taps)
+    partition.arrive(*taps[:-2], taps[-1], taps[-2])  # what comes out of order has the memory looked at as a whole
     assert len([one for one in partition.memory.entries if one.transaction_id.startswith("t")]) == 16 + 1
     assert "home" in partition.memory.known
     crowd = [
         payment(f"u{at:03}", "Phnom Penh", TEN + hours(20) + minutes(at), **(WALLET | {"device_id": f"d{at}"}))
         for at in range(150)
     ]
-    partition.arrive(*crowd)
+    partition.arrive(*crowd[:-2], crowd[-1], crowd[-2])
     assert len(partition.memory.entries) < 3 * 64
     assert pack(unpack(partition.memories[CARD])) == partition.memories[CARD]
     assert partition.arrive(payment("late", "Phnom Penh", TEN + hours(2), **(WALLET | {"device_id": "d1"}))) == []
     assert partition.watch.counts["too_late"] == 1
 
 
-def test_when_the_phones_have_aged_out_the_quick_path_is_open_again() -> None:
+def test_when_a_phone_that_was_elsewhere_has_aged_out_the_quick_path_is_open_again() -> None:
     partition = Partition()
-    partition.arrive(PNH, payment("w", "Phnom Penh", TEN + minutes(5), **WALLET))
+    partition.arrive(PNH, paris("w", 5, **WALLET))
     assert partition.memory.room == 0
     partition.arrive(payment("c", "Phnom Penh", TEN + hours(100)), payment("d", "Phnom Penh", TEN + hours(101)))
     assert partition.memory.room > 0

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.layout import FIRST, NOTHING, UnknownLayout, check_version, entry_of, pack, unpack
+from rules.layout import FIRST, MOST_ROOM, NOTHING, UnknownLayout, check_version, entry_of, pack, unpack
 from rules.memory import Entry, Memory
 from tests.rules.payments import CARD, TEN, Partition, minutes, payment
 
@@ -48,9 +48,9 @@ def test_what_is_packed_is_unpacked_with_all_that_decides() -> None:
     assert pack(memory) == packed()
 
 
-@given(st.lists(ENTRIES, max_size=5), st.integers(-1, 4), st.integers(0, 32))
-def test_whatever_an_entry_holds_is_there_again(entries: list[Entry], believed: int, room: int) -> None:
-    memory = Memory(room=room if entries else 0)
+@given(st.lists(ENTRIES, max_size=5), st.integers(-1, 4), st.integers(0, MOST_ROOM), st.integers(0, 1))
+def test_whatever_an_entry_holds_is_there_again(entries: list[Entry], believed: int, room: int, several: int) -> None:
+    memory = Memory(room=room if entries else 0, several=bool(several and entries))
     memory.hold(entries)
     memory.believed = entries[believed] if 0 <= believed < len(entries) else None
     assert unpack(pack(memory)) == memory
@@ -103,7 +103,7 @@ def test_bytes_in_which_the_believed_one_is_nowhere_are_not_a_memory() -> None:
 
 @pytest.mark.parametrize("value", [b"\x01" + packed()[1:], b"\x02\x00\x00\x00\x01\x00\x01", b"{}"])
 def test_bytes_of_another_version_are_not_a_memory(value: bytes) -> None:
-    with pytest.raises(UnknownLayout, match=f"version {value[0]}; this one reads 4"):
+    with pytest.raises(UnknownLayout, match=f"version {value[0]}; this one reads 5"):
         unpack(value)
     with pytest.raises(UnknownLayout):
         check_version(value)
