@@ -262,9 +262,10 @@ class PartitionState:
         """
         if time.monotonic() < self._seen_s + _FRESH_S:
             return
+        flushed = self._serial  # what is flushed while Redis answers need not be in the answer
         asking = self._client.hmget(self._name, ["epoch", "serial", "holder"])
         with contextlib.suppress(RedisError, OSError, TimeoutError):
-            self._ours(await asyncio.wait_for(asking, _ANSWER_S))  # type: ignore[arg-type]  # typed for both kinds of client
+            self._ours(await asyncio.wait_for(asking, _ANSWER_S), flushed)  # type: ignore[arg-type]  # typed for both kinds of client
 
     async def close(self) -> None:
         """Ends the connections; the claim stays until another claims."""
@@ -327,13 +328,14 @@ class PartitionState:
         *_queued, executed, _watching, found = [await self._writer.read_response() for _ in range(answers)]
         return self._ours(found) >= serial and executed is not None
 
-    def _ours(self, found: Sequence[bytes | None]) -> int:
+    def _ours(self, found: Sequence[bytes | None], at_least: int | None = None) -> int:
+        """The serial that was found; an error unless the state is ours, and no older than this one: else our last."""
         epoch, serial, holder = found
         if epoch is None:
             raise StateLost(f"partition {self.partition}: Redis has lost its state")
         if holder != self._holder:
             raise Fenced(f"partition {self.partition}: claimed under epoch {int(epoch)}, ours is {self._epoch}")
-        if int(serial or 0) < self._serial:
+        if int(serial or 0) < (self._serial if at_least is None else at_least):
             raise StateLost(f"partition {self.partition}: Redis went back to an older state")
         self._seen_s = time.monotonic()
         return int(serial or 0)

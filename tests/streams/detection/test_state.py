@@ -115,6 +115,23 @@ async def test_a_redis_that_came_back_with_an_older_state_is_told_from_one_that_
         await state.flush(change(3))
 
 
+async def test_what_is_flushed_while_redis_answers_does_not_make_its_answer_an_older_state(
+    state: PartitionState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await state.claim(FIRST, NOW)
+    await state.flush(change(5))
+    ask = state._client.hmget
+
+    async def answering_late(*asked: Any) -> Any:
+        answer = await ask(*asked)
+        await state.flush(change(9))
+        return answer
+
+    monkeypatch.setattr(room, "_FRESH_S", -1.0)
+    monkeypatch.setattr(state._client, "hmget", answering_late)
+    await state.look()
+
+
 async def test_another_identity_keeps_the_cards_and_drops_the_position(
     state: PartitionState, successor: PartitionState
 ) -> None:
