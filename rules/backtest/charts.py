@@ -216,9 +216,10 @@ def _interval(live: Score, at: Callable[[Score], tuple[float, float]]) -> str:
 
 
 def _beside(name: str, x: float, y: float, taken: list[tuple[float, float]]) -> str:
-    """A name on the side of its mark that is free: right, left, above, below."""
+    """A name on the side of its mark that is free: right, left, above, below; or as far above as it must be."""
     wide = len(name) * _LETTER + 9
-    sides = ((9.0, 4.0, "start"), (-9.0, 4.0, "end"), (0.0, -10.0, "middle"), (0.0, 18.0, "middle"))
+    sides = [(9.0, 4.0, "start"), (-9.0, 4.0, "end"), (0.0, -10.0, "middle"), (0.0, 18.0, "middle")]
+    sides += [(0.0, -10.0 - step * _LINE, "middle") for step in range(1, 6)]
     middles = [
         (x + right + {"start": wide / 2, "end": -wide / 2, "middle": 0.0}[anchor], y + down)
         for right, down, anchor in sides

@@ -1,17 +1,19 @@
 """What a backtest found: added up, compared, explained, and told on a page."""
 
 import json
+import re
 from datetime import timedelta
 from functools import cache
 
 import msgspec
 import pytest
 
+from rules.backtest.charts import precision_recall
 from rules.backtest.judging import AS_PUBLISHED, LIVE, OUR_SIGHTINGS, Part, judge_factors, judge_partition, scaled
 from rules.backtest.mistakes import Mistake, explain, worst
 from rules.backtest.outcome import Outcome, outcome
 from rules.backtest.report import page
-from rules.backtest.score import Tally
+from rules.backtest.score import Share, Tally
 from rules.backtest.truth import FraudRow, Truth, cases_from
 from rules.ruleset import LIVE as RULES
 from tests.rules.payments import CARD, STAMP, TEN, hours, minutes, payment
@@ -75,6 +77,15 @@ def mistakes() -> dict[str, Mistake]:
     told = part.told[LIVE]
     found = explain(worst(told, truth()), rows_of(), truth(), {"false-2": "registered elsewhere"}, RULES)
     return {each.card_id: each for each in found}
+
+
+def test_rules_that_are_alike_have_names_that_do_not_lie_on_each_other() -> None:
+    one = msgspec.structs.replace(judged()[0].live, recall_case=Share(2, 10, 0.2, 0.1, 0.3))
+    others = dict.fromkeys(("Elastic", "Panther", "Splunk", "Okta", "Egnyte"), one)
+    chart = str(precision_recall([], one, others))
+    heights = [float(found) for found in re.findall(r'<text class="name"[^>]* y="([-0-9.]+)"', chart)]
+    sides = re.findall(r'<text class="name" text-anchor="(\w+)"', chart)
+    assert len(set(zip(sides, heights, strict=True))) == len(others)
 
 
 def test_the_figures_are_those_of_the_story() -> None:
