@@ -172,6 +172,41 @@ def test_it_never_does_a_thing_twice_nor_comes_into_an_impossible_state(asking: 
         assert len(set(named)) == len(named), "a call is answered once, and is over once"
 
 
+def _at_the_desk() -> list[Command]:
+    """What two operators and a supervisor can do with a task, each to each."""
+    everybody = ("dara", "vanna", SUPERVISOR)
+    found: list[Command] = [c.SettleEscalation(supervisor=SUPERVISOR), c.TakeBack(supervisor=SUPERVISOR), c.EndCall()]
+    for who in everybody:
+        found += [
+            c.TakeTask(operator=who, supervisor=who == SUPERVISOR),
+            c.Escalate(operator=who),
+            c.ReturnTask(operator=who, reason="hand_over"),
+            c.StartCall(operator=who, call_id="call-1"),
+            c.PromiseCall(operator=who, at=NOON),
+            c.AssignTask(supervisor=SUPERVISOR, to=who, to_supervisor=who == SUPERVISOR),
+            *(c.HandOver(operator=who, to=to, to_supervisor=to == SUPERVISOR) for to in everybody),
+        ]
+    return found
+
+
+def test_whoever_moves_a_task_what_is_escalated_stays_with_supervisors() -> None:
+    """Every history of the desk: from each place that a task can come to, everything that can be done with it."""
+    opened = replay(asked(CaseState(), received()))
+    seen, waiting = {(opened.task, opened.call)}, [opened]
+    while waiting:
+        state = waiting.pop()
+        for command in _at_the_desk():
+            new = asked(state, command)
+            moved = isinstance(command, c.AssignTask | c.TakeBack)
+            assert not (moved and state.call and new), "a supervisor takes nobody off the phone"
+            after = replay(new, state)
+            check(after)
+            if (after.task, after.call) not in seen:
+                seen.add((after.task, after.call))
+                waiting.append(after)
+    assert len(seen) > 20, "the search came through the whole desk"
+
+
 outcomes = st.lists(
     st.sampled_from(
         [
