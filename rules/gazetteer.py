@@ -71,7 +71,7 @@ Kind: TypeAlias = Literal["city", "airport", "country"]
 class Place(msgspec.Struct, frozen=True, gc=False):
     """A circle that covers what a name may mean, in degrees and kilometres, and what kind of name it is.
 
-    ``name`` is only that of a country.
+    ``name`` is only that of a country; ``among`` are the circles of several places of one name.
     """
 
     lat: float
@@ -79,6 +79,7 @@ class Place(msgspec.Struct, frozen=True, gc=False):
     radius_km: float
     kind: Kind = "city"
     name: str = ""
+    among: tuple["Place", ...] = ()
 
 
 class City(msgspec.Struct, frozen=True, gc=False):
@@ -291,4 +292,4 @@ def _cover(cities: list[City]) -> Place:
     """The circle that covers each of the cities with its own radius, but for those that are not meant."""
     least = NAMESAKE * max(city.population for city in cities)
     meant = [(city.latitude, city.longitude, city.radius_km) for city in cities if city.population >= least]
-    return Place(*covering(meant))
+    return Place(*covering(meant), among=tuple(Place(*each) for each in meant) if len(meant) > 1 else ())

@@ -41,7 +41,8 @@ def place_of(transaction: Transaction, gazetteer: Gazetteer, ruleset: RuleSet) -
 
     The stated place is the city, or an airport, or the country where neither is known. (0, 0) and the poles are no
     points. Where a city and the point are too far apart to be one place and too near to say which is wrong, it is the
-    point with a radius that reaches to the city. None: neither a usable point nor a place that the gazetteer knows.
+    point with a radius that reaches to the city; of several cities of one name, to the nearest. None: neither a usable
+    point nor a place that the gazetteer knows.
     """
     point = _usable(transaction.location)
     merchant = transaction.merchant
@@ -54,6 +55,8 @@ def place_of(transaction: Transaction, gazetteer: Gazetteer, ruleset: RuleSet) -
     apart_km = _apart_km(point.lat, point.lon, stated, doubted_from_km)
     if apart_km > ruleset.contradiction_km:
         return stated
+    if stated.among:
+        apart_km = min(_apart_km(point.lat, point.lon, each, doubted_from_km) for each in stated.among)
     if apart_km > doubted_from_km:
         return Location(point.lat, point.lon, max(apart_km, point.radius_km or 0.0))
     return point
@@ -85,7 +88,11 @@ def radius_m(place: Place | Location) -> int:
 
 
 def believable_box(stated: Place, ruleset: RuleSet) -> Box | None:
-    """A box round a stated place in which every point is one, and near enough to it; None if there is none."""
+    """A box round a stated place in which every point is one, and near enough to it; None if there is none.
+
+    Of several places of one name, round the greatest.
+    """
+    stated = max(stated.among, key=lambda each: each.radius_km, default=stated)
     half = (_doubted_from_km(stated, ruleset) + stated.radius_km) * _DEGREES_A_KM
     south, north = max(stated.lat - half, -90.0), min(stated.lat + half, 90.0)
     box = south, north, stated.lon - half, stated.lon + half

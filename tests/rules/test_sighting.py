@@ -98,6 +98,28 @@ def test_a_country_is_enough_to_contradict_a_point(merchant: object) -> None:
     assert (gives_way.kind, gives_way.radius_km) == ("country", 159)
 
 
+SPRINGFIELD = {"city": "Springfield", "country": "US"}
+"""Of which Illinois, Missouri and Massachusetts have one each, besides others."""
+
+
+def test_of_several_towns_of_one_name_the_nearest_to_the_point_is_meant() -> None:
+    by_illinois, some_way_off = {"lat": 39.8, "lon": -89.6}, {"lat": 41.6, "lon": -88.2}
+    meant = decode(payment("t", None, location=by_illinois, merchant=SPRINGFIELD))
+    assert place_of(meant, world(), LIVE) is meant.location
+    doubted = place_of(decode(payment("t", None, location=some_way_off, merchant=SPRINGFIELD)), world(), LIVE)
+    assert doubted is not None
+    assert (doubted.lat, doubted.lon) == (41.6, -88.2)
+    assert 200 < (doubted.radius_km or 0.0) < 240  # which reaches to the nearest: what is paid there contradicts nothing
+
+
+def test_a_point_of_the_head_office_contradicts_no_payment_in_the_town_that_both_state() -> None:
+    till, head_office = {"lat": 39.8, "lon": -89.65}, {"lat": 41.85, "lon": -87.9}
+    first = payment("a", None, TEN, location=till, merchant=SPRINGFIELD)
+    second = payment("b", None, TEN + minutes(3), location=head_office, merchant=SPRINGFIELD)
+    assert Partition().arrive(first, second) == []
+    assert Partition().arrive(second, first) == []
+
+
 def test_a_radius_over_fifty_kilometres_makes_a_sighting_weak_and_less_grave() -> None:
     partition = Partition()
     wide = {"lat": 48.86, "lon": 2.34, "radius_km": 51}
