@@ -293,7 +293,7 @@ def main() -> None:
     """Prints the figures."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--events", type=int, default=1_000_000)
-    arguments.add_argument("--seconds", type=float, default=7.5)
+    arguments.add_argument("--seconds", type=float, default=6.0)
     given = arguments.parse_args()
     print(json.dumps(uvloop.run(run(given.events, given.seconds)), indent=1))
 
