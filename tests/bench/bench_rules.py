@@ -26,6 +26,7 @@ from tests.bench.feed import payment, transactions
 CARDS_SHARE = 10
 """Payments a card has had, on average, when the measured ones come."""
 HISTORIES = (1, 10, 100, 1000)
+BY_PHONE = b',"instrument":"wallet","device_id":"phone-1"'
 NEXT = 32
 AGAIN = 50
 _LONG_RUN = "4" * 100_000
@@ -71,15 +72,22 @@ def process_bytes(raw: Sequence[bytes]) -> int:
     return round(kept / len(memories))
 
 
-def after(history: int, runs: int) -> float:
-    """Microseconds for each of the next payments, trimming included, of a card that had so many before, in order."""
+def after(history: int, runs: int, *, besides: bytes = b"") -> float:
+    """Microseconds for each of the next payments, trimming included, of a card that had so many before, in order.
+
+    Args:
+        history: how many.
+        runs: of which the best counts.
+        besides: further fields of every other payment, as JSON.
+    """
     end = datetime.now(UTC) - timedelta(minutes=5)
     begin = end - timedelta(minutes=30) * (history + NEXT)
     dealt, place = random.Random(1), ("Lyon", "FR", 45.764, 4.8357)
-    payments = [
-        decode(payment(number, "card", place, begin + timedelta(minutes=30) * number, dealt))
+    rows = [
+        payment(number, "card", place, begin + timedelta(minutes=30) * number, dealt)
         for number in range(history + NEXT)
     ]
+    payments = [decode(row[:-1] + besides + b"}" if number % 2 else row) for number, row in enumerate(rows)]
     watch, memories = Watch(), dict[str, bytes]()
     judged(watch, payments[:history], memories)
     following = payments[history:]
@@ -112,6 +120,9 @@ def figures(rows: int, runs: int) -> dict[str, Any]:
         "judge_cards_first_seen_and_known_us": first,
         "judge_known_cards_us": again,
         "judge_after_so_many_payments_us": {str(history): after(history, runs) for history in HISTORIES},
+        "judge_after_so_many_half_of_them_by_phone_us": {
+            str(history): after(history, runs, besides=BY_PHONE) for history in HISTORIES
+        },
         "unpack_a_card_us": measured(runs, len(packed), lambda: [unpack(value) for value in packed]),
         "payments_a_card": round(len(early) / len(packed), 1),
         "packed_bytes_a_card": round(sum(map(len, packed)) / len(packed)),
