@@ -25,8 +25,8 @@ class Alert(Struct, frozen=True, kw_only=True):
             alert apart, and a repeat of the same message from both.
         suspect: the payment that cannot have been made by the customer's card where it was.
         against: the believed payment that it contradicts; empty where there is none.
-        arrived_at: when the payment, or the word on payments, that made it known reached its topic, by the broker's clock,
-            UTC.
+        arrived_at: when the payment, or the word on payments, that made it known reached its topic, by the broker's
+            clock, UTC.
     """
 
     alert_id: str

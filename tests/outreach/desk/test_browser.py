@@ -254,7 +254,7 @@ async def test_the_past_is_walked_by_keyboard_and_legible(page: Page, story: Sto
 
 
 async def test_a_call_and_what_comes_of_it_by_keyboard_alone(
-    page: Page, story: Story, address: str, desk: Desk
+    browser: Browser, page: Page, story: Story, address: str, desk: Desk
 ) -> None:
     case_id = await story.sokha()
     await page.goto(f"{address}/cases/{case_id}")
@@ -287,5 +287,10 @@ async def test_a_call_and_what_comes_of_it_by_keyboard_alone(
     assert state.task is not None
     assert (state.task.escalated, state.struck_out) == (True, (MARKET,))
     await page.goto(f"{address}/cases/{case_id}")
-    await page.keyboard.press("t")
-    await expect(page.locator(".next")).to_contain_text("dara wants a supervisor: Wants to hear from a supervisor.")
+    await expect(page.locator("#next-title")).to_have_text("Waiting for a supervisor")
+    supervisor = await signed_in(await browser.new_context(), address, "vera")
+    await supervisor.goto(f"{address}/cases/{case_id}")
+    await supervisor.keyboard.press("t")
+    await expect(supervisor.locator(".next")).to_contain_text(
+        "dara wants a supervisor: Wants to hear from a supervisor."
+    )
