@@ -109,7 +109,7 @@ def test_of_several_towns_of_one_name_the_nearest_to_the_point_is_meant() -> Non
     doubted = place_of(decode(payment("t", None, location=some_way_off, merchant=SPRINGFIELD)), world(), LIVE)
     assert doubted is not None
     assert (doubted.lat, doubted.lon) == (41.6, -88.2)
-    assert 200 < (doubted.radius_km or 0.0) < 240  # which reaches to the nearest: what is paid there contradicts nothing
+    assert 200 < (doubted.radius_km or 0.0) < 240  # it reaches to the nearest
 
 
 def test_a_point_of_the_head_office_contradicts_no_payment_in_the_town_that_both_state() -> None:
