@@ -8,6 +8,7 @@ What the table in the design leaves open is settled here, and the published cont
   nanoseconds, kept to the microsecond. No leap seconds.
 - ``amount``: a JSON number, or a string of an optional minus, digits, and optionally a point and digits.
 - ``currency``: three capital letters; ``merchant.country``: two.
+- ``transaction_id``, ``card_id``: without NUL, which no database keeps in a text.
 - ``location``: anything but an object with ``lat`` in -90..90, ``lon`` in -180..180 and ``radius_km`` absent, null or
   in 0..20,038 makes the point missing. Whether the point is believable ((0, 0) is not) is for ``rules.sighting`` to
   say.
@@ -43,6 +44,7 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
 _AMOUNT = re.compile(r"-?[0-9]+(?:\.[0-9]+)?").fullmatch
 _AFTER_DIGITS: Final = ":"
+_NUL: Final = "\0"
 _FIELD_AT = re.compile(r" - at `\$\.(?P<path>[^`]*)`$")
 _MISSING = re.compile(r"missing required field `(?P<name>[^`]+)`")
 
@@ -173,6 +175,8 @@ def decode(raw: bytes, *, allow_card_numbers: bool = False) -> Transaction:
         if not ((whole.isdecimal() and cents.isdecimal() and amount.isascii()) or _AMOUNT(amount)):
             raise Refusal("wrong_value", "amount")
     card_id = transaction.card_id
+    if _NUL in card_id or _NUL in transaction.transaction_id:
+        raise Refusal("wrong_value", "card_id" if _NUL in card_id else "transaction_id")
     if card_id < _AFTER_DIGITS and not allow_card_numbers and looks_like_card_number(card_id):
         raise Refusal("card_number", "card_id")
     _set(transaction, "digest", hash_bytes(raw))

@@ -25,7 +25,7 @@ from pydantic import (
 )
 
 from rules.card_number import looks_like_card_number
-from streams.contracts.shape import Contract, Country, DecimalText, Identifier
+from streams.contracts.shape import Contract, Country, DecimalText, Identifier, RecordedIdentifier
 
 _MOMENT: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:?[0-9]{2})"
@@ -92,8 +92,8 @@ _PARTS: Final[dict[str, Callable[[msgspec.Raw], Any]]] = {"merchant": _known_mer
 class TransactionMessage(Contract):
     """One card transaction. The same ``transaction_id`` again is the same transaction; unknown fields are ignored."""
 
-    transaction_id: Identifier
-    card_id: Identifier = Field(description="A token. What looks like a card number is refused.")
+    transaction_id: RecordedIdentifier
+    card_id: RecordedIdentifier = Field(description="A token. What looks like a card number is refused.")
     occurred_at: OccurredAt = Field(
         description="The transaction's own time. More than a day ahead of the broker's time stamp: refused."
     )

@@ -83,8 +83,10 @@ MERCHANTS = st.fixed_dictionaries(
 CHANGES = st.fixed_dictionaries(
     {},
     optional={
-        "transaction_id": TEXT | SCALAR,
-        "card_id": TEXT | st.sampled_from(["4111111111111111", "4111 1111 1111 1111", "4111111111111112"]) | SCALAR,
+        "transaction_id": TEXT | st.just("a\0b") | SCALAR,
+        "card_id": TEXT
+        | st.sampled_from(["\0", "4111111111111111", "4111 1111 1111 1111", "4111111111111112"])
+        | SCALAR,
         "occurred_at": MOMENTS | ODD_MOMENTS | ANYTHING,
         "amount": AMOUNTS | ANYTHING,
         "currency": st.sampled_from(["EUR", "eur", "EU", "EURO", "ÄÖÜ", "E1R"]) | ANYTHING,
