@@ -324,10 +324,14 @@ class Watch:
         return pack(memory), found
 
     def _make_room(self, memory: Memory, walked: Walk) -> None:
-        """Has the next ones take the quick path, if they may."""
+        """Has the next ones take the quick path, if they may.
+
+        Of several instruments only while nothing stands: what one contradicts of another may be forgotten before it,
+        and it stands no longer then, which only a walk finds out. Where nothing stands, forgetting changes nothing.
+        """
         memory.several = walked.several
-        lost = walked.several and memory.believed is None
-        memory.room = _room(memory) if walked.plain and not lost else 0
+        closed = walked.several and (memory.believed is None or bool(memory.standing) or bool(walked.suspects))
+        memory.room = _room(memory) if walked.plain and not closed else 0
 
     def _unpacked(self, packed: bytes) -> Memory:
         try:

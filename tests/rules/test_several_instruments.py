@@ -1,12 +1,15 @@
 """A card that is used as plastic and on phones: together they take the quick path, and it decides as the walk does."""
 
+import random
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.layout import NOTHING, pack, unpack
+from rules.ruleset import LIVE
 from rules.watch import ROOM, Judged, Watch
 from tests.rules.payments import CARD, TEN, Partition, hours, minutes, payment
 
@@ -75,6 +78,33 @@ def test_a_memory_of_phones_that_is_full_is_trimmed_and_goes_on(reconsidered: li
     assert partition.memory.several
 
 
+def told_alike(quick: Partition, slow: Partition, row: bytes) -> None:
+    """Both tell the same of a payment, the one by whatever path, the other by a walk."""
+    memory = unpack(slow.memories.get(CARD, NOTHING))
+    memory.room = 0
+    slow.memories[CARD] = pack(memory)
+    told = [(one.status, one.suspect, one.against, one.verdict) for one in quick.arrive(row)]
+    assert told == [(one.status, one.suspect, one.against, one.verdict) for one in slow.arrive(row)]
+    assert quick.standing == slow.standing
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_it_does_so_too_where_much_is_forgotten_and_comes_late_or_twice(seed: int) -> None:
+    dealt = random.Random(seed)
+    rules = msgspec.structs.replace(LIVE, version="small", slots=4, most_sightings=8, others=4) if seed % 2 else LIVE
+    quick, slow = Partition(rules), Partition(rules)
+    far = dealt.choice([0.02, 0.1, 0.3])
+    after = 0
+    for number in range(60):
+        after += dealt.choice([1, 20, 200, 700])
+        at = after - dealt.choice([5, 100, 1000]) if dealt.random() < 0.05 else after
+        moved = dealt.choice([0.45, 0.9, 40.0]) if dealt.random() < far else dealt.choice([0.0, 0.1, NEAR_DEGREES])
+        fields = {"entry_mode": dealt.choice(["chip"] * 6 + ["fallback", "ecommerce"])} | dealt.choice(INSTRUMENTS)
+        if number and dealt.random() < 0.03:
+            fields["repeat_of"] = f"p{dealt.randrange(number):02}"
+        told_alike(quick, slow, at_home(f"p{number:02}", at, moved, **fields))
+
+
 @given(
     st.lists(
         st.tuples(
@@ -93,10 +123,6 @@ def test_the_quick_path_tells_what_a_walk_over_everything_tells(those: list[tupl
     for number, (instrument, moved, wait, mode) in enumerate(those):
         after += wait
         row = at_home(f"p{number:02}", after, moved, **({"entry_mode": mode} | instrument))
-        memory = unpack(slow.memories.get(CARD, NOTHING))
-        memory.room = 0
-        slow.memories[CARD] = pack(memory)
-        told = [(one.status, one.suspect, one.against, one.verdict) for one in quick.arrive(row)]
-        assert told == [(one.status, one.suspect, one.against, one.verdict) for one in slow.arrive(row)]
+        told_alike(quick, slow, row)
     assert quick.standing == slow.standing == quick.walked
     assert quick.memory.entries == slow.memory.entries
