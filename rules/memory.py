@@ -134,7 +134,7 @@ class Memory(msgspec.Struct):
             near to all that the next sighting can contradict that what is as near to it contradicts nothing.
         room: how many more may be put behind the others without a look at all of them; none, if something waits for
             what comes next (a weak sighting for the next believed one, a repeat for its original), and where several
-            instruments are apart, or a suspect of theirs stands.
+            instruments are apart, a suspect of theirs stands, or something was said of their payments.
         several: there are sightings of a phone or watch.
         standing: the suspects that stand, by transaction id; replaced, never changed.
         cut: the order of the newest that was forgotten: what is at or before it is too late, for ever.

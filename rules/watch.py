@@ -326,11 +326,12 @@ class Watch:
     def _make_room(self, memory: Memory, walked: Walk) -> None:
         """Has the next ones take the quick path, if they may.
 
-        Of several instruments only while nothing stands: what one contradicts of another may be forgotten before it,
-        and it stands no longer then, which only a walk finds out. Where nothing stands, forgetting changes nothing.
+        Of several instruments only while nothing stands and nothing was said: what one contradicts of another may be
+        forgotten before it, and it stands no longer then, which only a walk finds out.
         """
         memory.several = walked.several
-        closed = walked.several and (memory.believed is None or bool(memory.standing) or bool(walked.suspects))
+        told = memory.standing or walked.suspects or memory.passed or memory.context is not None
+        closed = walked.several and (memory.believed is None or bool(told))
         memory.room = _room(memory) if walked.plain and not closed else 0
 
     def _unpacked(self, packed: bytes) -> Memory:
