@@ -122,7 +122,7 @@ async def test_anything_else_is_acknowledged_and_goes_to_an_operator(world: Worl
     assert task is not None
     assert task.reason == "read_reply"
     await world.until_status(case_id, "delivered", purpose="acknowledgement")
-    assert "Wir haben Ihre Nachricht" in world.texts()[-1]
+    assert "wir haben Ihre Nachricht" in world.texts()[-1]
 
 
 async def test_a_text_that_comes_twice_is_one_reply(world: World) -> None:
