@@ -70,11 +70,10 @@ class Stretch:
     def judged(self, rows: Rows, outcomes: Sequence[Outcome]) -> list[Outcome]:
         """What is to be said at once of these rows, which have been judged."""
         self._rows_left -= len(rows.offsets)
-        if not self._cards:
-            return list(outcomes)
-        held = [one for one in outcomes if isinstance(one, Found) and one.card_id in self._cards]
-        self.kept += held
-        return [one for one in outcomes if one not in held] if held else list(outcomes)
+        at_once: list[Outcome] = []
+        for one in outcomes:
+            (self.kept if isinstance(one, Found) and one.card_id in self._cards else at_once).append(one)
+        return at_once
 
     def stands_still(self, position: int) -> bool:
         """Whether nothing has been judged since this was asked last."""
