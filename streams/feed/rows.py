@@ -75,9 +75,10 @@ def _one_of(values: Any) -> str:
     return f"one of {', '.join(get_args(values))}"
 
 
+_ID: Final = "a string of 1 to 64 characters, none of them NUL"
 _WANTED: Final = {
-    "transaction_id": "a string of 1 to 64 characters",
-    "card_id": "a string of 1 to 64 characters",
+    "transaction_id": _ID,
+    "card_id": _ID,
     "occurred_at": "a time with its offset as RFC 3339 has it, for example 2026-03-14T10:00:00+07:00",
     "amount": 'a decimal with a point, as a string: "12.50"',
     "currency": "three capital letters of ISO 4217, for example USD",
