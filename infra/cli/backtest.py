@@ -89,6 +89,8 @@ def backtest(
         stamp_ms=int(utc_now().timestamp() * 1000),
     )
     found = run(asked, count=processes or _count_for(file), quiet=as_json)
+    if not found.rows:
+        raise UnusableHistoryError(f"{file.name} has no rows")
     if report is not None:
         report.write_text(page(found, rulesets), encoding="utf-8")
     if as_json:
@@ -119,8 +121,6 @@ def _writable(report: Path) -> None:
 
 
 def _nothing_in(file: Path, found: Outcome) -> str:
-    if not found.rows:
-        return f"{file.name} has no rows"
     (reason, count), *_ = sorted(found.refused.items(), key=lambda item: -item[1])
     return (
         f"none of the {found.rows:,} rows of {file.name} is a transaction ({count:,}: {harmless(reason)}); NDJSON, .csv"

@@ -177,8 +177,10 @@ def test_a_file_that_is_no_history_is_named_in_one_line(
     with pytest.raises(SystemExit) as ended:
         main(["backtest", str(file), "--plain", "--processes", "1"])
     assert ended.value.code == 1
-    (line,) = [each for each in capsys.readouterr().err.splitlines() if each.startswith("ringback:")]
+    out, err = capsys.readouterr()
+    (line,) = [each for each in err.splitlines() if each.startswith("ringback:")]
     assert said in line
+    assert not out
 
 
 def test_a_page_that_cannot_be_written_is_said_before_the_work(
