@@ -98,6 +98,49 @@ def configure(settings: Settings, *, role: str, mask_numbers: MaskNumbers, strea
     logging.captureWarnings(capture=True)
 
 
+def to_standard_error(*, mask_numbers: MaskNumbers) -> None:
+    """Sends every warning of a command that is no role to the standard error: what it prints is for others to read.
+
+    The stream is looked up at each line. No handler of the standard library's is put in or taken away; where there is
+    one, its loggers go on writing there. ``configure`` takes precedence, before or after.
+
+    Args:
+        mask_numbers: As in ``configure``.
+    """
+    if structlog.is_configured():
+        return
+    redaction = Redaction(mask_numbers)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            redaction,
+            structlog.dev.ConsoleRenderer(colors=False),
+        ],
+        logger_factory=lambda *_names: structlog.PrintLogger(sys.stderr),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        cache_logger_on_first_use=False,
+    )
+    logging.lastResort = _Unhandled(redaction)
+
+
+class _Unhandled(logging.Handler):
+    """Writes what no handler of the standard library's takes."""
+
+    def __init__(self, redaction: "Redaction") -> None:
+        super().__init__(logging.WARNING)
+        self._redaction = redaction
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """As the standard library writes it, redacted, to the standard error of the moment."""
+        try:
+            sys.stderr.write(self._redaction.text(self.format(record)) + "\n")
+        except Exception:  # noqa: BLE001 -- a line that cannot be written stops nothing: logging's own rule
+            self.handleError(record)
+
+
 def about(**ids: str) -> AbstractContextManager[None]:
     """Puts ids (``case_id``, ``correlation_id``, …) on every line that is logged inside the block, by this task."""
     return structlog.contextvars.bound_contextvars(**ids)

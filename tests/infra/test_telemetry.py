@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.settings import Settings
-from infra.telemetry import READY_FILE, Redaction, about, configure, ready
+from infra.telemetry import READY_FILE, Redaction, about, configure, ready, to_standard_error
 from rules.card_number import mask_card_numbers
 
 redact = Redaction(mask_card_numbers).text
@@ -136,6 +136,45 @@ def test_only_what_must_not_be_kept_is_masked(text: str, expected: str) -> None:
 @given(before=st.text(max_size=5), number=st.from_regex(r"\+[1-9][0-9]{9,14}", fullmatch=True))
 def test_no_phone_number_survives_after_a_space(before: str, number: str) -> None:
     assert number not in redact(f"{before} {number} ")
+
+
+@pytest.fixture
+def no_role() -> Iterator[None]:
+    last = logging.lastResort
+    structlog.reset_defaults()
+    to_standard_error(mask_numbers=mask_card_numbers)
+    yield
+    logging.lastResort = last
+    structlog.reset_defaults()
+
+
+@pytest.mark.usefixtures("no_role")
+def test_what_a_command_logs_stays_off_its_standard_output_and_is_redacted(capsys: pytest.CaptureFixture[str]) -> None:
+    structlog.get_logger("x").info("not worth a word")
+    structlog.get_logger("x").warning("redis is away", url="redis://:hush@db", card="4111111111111111")
+    out, err = capsys.readouterr()
+    assert not out
+    assert "redis is away" in err
+    assert "redis://:[secret]@db" in err
+    assert "************1111" in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.usefixtures("no_role")
+def test_what_a_library_logs_and_nobody_takes_is_redacted_too(capsys: pytest.CaptureFixture[str]) -> None:
+    library = logging.getLogger("some.library.of.a.command")
+    library.propagate = False  # pytest listens at the root
+    library.info("not worth a word")
+    library.warning("no answer for %s", "sokha@example.com")
+    assert capsys.readouterr() == ("", "no answer for [email]\n")
+
+
+def test_a_command_takes_no_handler_away_and_no_role_its_own_lines(lines: io.StringIO) -> None:
+    before = logging.getLogger().handlers[:]
+    to_standard_error(mask_numbers=mask_card_numbers)
+    assert logging.getLogger().handlers == before
+    structlog.get_logger("x").info("still the role's")
+    assert logged(lines)[0]["role"] == "casework"
 
 
 def test_a_role_tells_that_it_is_ready_by_touching_the_file_it_was_given(

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import structlog
 
+from infra.cli.main import main
 from infra.cli.screen import harmless
 from infra.clock import utc_now
 from infra.history.store import History
@@ -118,6 +120,20 @@ def test_every_read_model_can_be_derived_again(case_id: str, ringback: Ringback,
     with psycopg.connect(postgres_url) as conn:
         assert conn.execute("SELECT * FROM views.cases").fetchall() == first
     assert first[0][0] == case_id
+
+
+def test_a_redis_that_is_away_leaves_the_standard_output_to_the_answer(
+    case_id: str, free_port: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    del case_id
+    structlog.reset_defaults()
+    monkeypatch.setenv("RINGBACK_REDIS_URL", f"redis://127.0.0.1:{free_port}")
+    with pytest.raises(SystemExit) as ended:
+        main(["history", "rebuild", "cases", "--json"])
+    out, err = capsys.readouterr()
+    assert not ended.value.code
+    assert list(json.loads(out)["rebuilt"]) == ["cases"]
+    assert "history hints not heard" in err
 
 
 @pytest.mark.parametrize("arguments", [[], ["nothing-of-the-kind"], ["cases", "--all"]])
