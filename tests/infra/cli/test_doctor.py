@@ -10,7 +10,7 @@ import redis
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
-from infra.cli.doctor import Checked, Finding, examine
+from infra.cli.doctor import Checked, Finding, examine, python_build
 from infra.cli.main import build
 from infra.clock import Clock, utc_now
 from infra.settings import Settings
@@ -67,6 +67,23 @@ def test_servers_that_do_not_answer_are_broken_and_their_passwords_are_not_told(
     for server in ("postgres", "redis", "kafka", "mail"):
         assert checked[server].finding is Finding.BROKEN
         assert "hush" not in checked[server].says
+
+
+@pytest.mark.parametrize(
+    ("arguments", "prefix", "finding"),
+    [
+        ("'--prefix=/opt/python' '--enable-shared'", "/opt/python", Finding.NOTE),
+        ("'--prefix=/opt/python' '--enable-optimizations'", "/opt/python", Finding.GOOD),
+        ("'--enable-shared' '--prefix=/usr'", "/usr", Finding.GOOD),
+        (None, "/opt/python", Finding.GOOD),
+    ],
+)
+def test_a_python_that_was_built_without_optimisations_is_noted_and_not_broken(
+    arguments: str | None, prefix: str, finding: Finding
+) -> None:
+    checked = python_build(arguments, prefix)
+    assert checked.finding is finding
+    assert ("docs/performance.md" in checked.says) is (finding is Finding.NOTE)
 
 
 def test_a_home_that_cannot_be_made_is_broken(bare: Settings, tmp_path: Path) -> None:
