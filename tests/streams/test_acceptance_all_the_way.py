@@ -1,11 +1,8 @@
 """The acceptance cases in which detection is only the half: from the payment to the case."""
 
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from infra.clock import utc_now
 from infra.history.registry import register
@@ -14,7 +11,6 @@ from infra.settings import Settings
 from outreach.cases import events
 from outreach.customers.service import Customers
 from streams.contracts.customer import EXAMPLES as CUSTOMERS
-from streams.ground import master_key
 from streams.producer import Outgoing, Producer, Sent
 from streams.topics import ensure_topics
 from tests.streams.detection.payments import PARIS, PHNOM_PENH, payment
@@ -25,14 +21,6 @@ register(events)
 HERS, HIS = "card-of-hers", "card-of-an-additional-holder"
 NOTICE = {"country": "KH", "from": "2026-03-10", "to": "2026-03-24"}
 CUSTOMER = CUSTOMERS["traveller"] | {"cards": [{"card_id": HERS}, {"card_id": HIS}], "travel_notices": [NOTICE]}
-
-
-@pytest.fixture
-async def history(settings: Settings) -> AsyncIterator[History]:
-    async with await History.open(
-        settings.postgres_url or "", master_key=master_key(settings), clock=utc_now
-    ) as opened:
-        yield opened
 
 
 async def send(settings: Settings, topic: str, key: str, *messages: Any) -> None:

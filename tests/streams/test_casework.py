@@ -2,13 +2,9 @@
 
 import json
 import random
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from infra.clock import utc_now
 from infra.history.event import Event, Recorded
 from infra.history.registry import register
 from infra.history.store import History
@@ -16,7 +12,6 @@ from infra.settings import Settings
 from outreach.cases import events
 from streams.contracts.alert import EXAMPLES as ALERTS
 from streams.contracts.customer import EXAMPLES as CUSTOMERS
-from streams.ground import master_key
 from streams.producer import Outgoing, Producer, Sent
 from streams.topics import ensure_topics
 from tests.streams.role import RoleProcess
@@ -52,14 +47,6 @@ def card_event(command_id: str, type_: str, number: int, **changes: Any) -> Outg
 
 
 register(events)
-
-
-@pytest.fixture
-async def history(settings: Settings) -> AsyncIterator[History]:
-    assert settings.postgres_url
-    opened = await History.open(settings.postgres_url, master_key=master_key(settings), clock=utc_now)
-    async with opened:
-        yield opened
 
 
 async def send(settings: Settings, *messages: Outgoing) -> None:

@@ -3,12 +3,10 @@
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import pytest
 
 from infra.clock import utc_now
 from infra.history.registry import register
@@ -16,7 +14,6 @@ from infra.history.store import History
 from infra.settings import Settings
 from outreach.cases import events
 from rules.ruleset import LIVE
-from streams.ground import master_key
 from streams.producer import Outgoing, Producer, Sent
 from streams.rulesets.alerts import Raised, raised_by
 from streams.rulesets.decide import Draft, Publish, Release, Shadow
@@ -29,14 +26,6 @@ STRICT = msgspec.structs.replace(LIVE, version="strict", floor_km=10.0, slot_deg
 WHY = "thieves at the border"
 
 register(events)
-
-
-@pytest.fixture
-async def history(settings: Settings) -> AsyncIterator[History]:
-    async with await History.open(
-        settings.postgres_url or "", master_key=master_key(settings), clock=utc_now
-    ) as opened:
-        yield opened
 
 
 async def pay(settings: Settings, card: str) -> None:

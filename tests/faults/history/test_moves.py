@@ -18,7 +18,7 @@ from infra.history.errors import KeysElsewhere
 from infra.history.store import History, StreamWrite
 from infra.history.verify import verify
 from infra.servers.home import server_account
-from infra.servers.postgres import _programs
+from infra.servers.postgres import programs
 from tests.databases import database
 from tests.faults.history.ground import Postgres
 from tests.infra.history.conftest import Make, note
@@ -50,7 +50,7 @@ def block(page: str, begins: str) -> str:
 
 def run(program: str, *arguments: str, cwd: Path, given: str = "", **environment: str) -> None:
     """One of PostgreSQL's own programs, or a shell that finds them."""
-    path = f"{_programs()}{os.pathsep}{os.environ['PATH']}"
+    path = f"{programs()}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(  # noqa: S603 -- what the page says
         [program, *arguments],
         cwd=cwd,
@@ -77,7 +77,7 @@ async def test_an_old_range_lies_in_another_tablespace_and_everything_is_read_an
         await appended(history, note, 3 * RANGE)
         before = await history.read_stored(after=0, limit=1_000)
         said = block("history.md", "CREATE TABLESPACE").replace("/mnt/cold/history", str(cold))
-        psql = str(_programs() / "psql")
+        psql = str(programs() / "psql")
         await asyncio.to_thread(run, psql, "-v", "ON_ERROR_STOP=1", "-f", "-", postgres.url, cwd=cold, given=said)
         cursor = await owner.execute(
             "SELECT count(*), bool_and(t.spcname = 'cold')"

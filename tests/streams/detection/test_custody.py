@@ -2,35 +2,33 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime
-from typing import Any, cast
+from collections.abc import AsyncIterator, Sequence
+from typing import cast
 
 import pytest
 import redis.asyncio
 
-from infra.settings import Settings
 from streams.detection import custody as room
 from streams.detection import knowledge
 from streams.detection import state as state_room
-from streams.detection.custody import Batch, Custody
+from streams.detection.custody import Batch
 from streams.detection.errors import LetGo, StateLost
-from streams.detection.outbox import Outbox
-from streams.detection.recall import Recall
-from streams.detection.rows import Rows
+from streams.detection.partition import Partition
+from streams.detection.rows import Outcome, Rows
 from streams.detection.state import hash_name
 from streams.topics import TopicIdentity
 from tests.streams.detection.conftest import NothingSaid
 from tests.streams.detection.payments import PARIS, payment
+from tests.streams.detection.unplugged import Broker, Said, unplugged
 
 OLD, NEW = TopicIdentity("old", 1), TopicIdentity("new", 1)
 
 
-class Broker:
+class Asked(Broker):
     """Says which topic there is, as soon as it may."""
 
     def __init__(self, servers: str) -> None:
-        del servers
+        super().__init__(servers)
         self.identity = OLD
         self.may_answer = asyncio.Event()
         self.may_answer.set()
@@ -41,24 +39,18 @@ class Broker:
         await self.may_answer.wait()
         return self.identity
 
-    async def confirm(self, identity: TopicIdentity) -> None:
-        del identity
 
-
-class Unsent:
+class Unsent(Said):
     """An outbox whose broker is away: what is in it stays there."""
 
     ticket = 1
 
     def __init__(self) -> None:
-        self.recall = Recall()
+        super().__init__()
         self.waited_for = asyncio.Event()
 
-    async def put(self, *outcomes: Any) -> None:
+    async def put(self, _partition: Partition, outcomes: Sequence[Outcome]) -> None:
         del outcomes
-
-    async def get_ready(self, numbers: Any) -> None:
-        del numbers
 
     async def acknowledged(self, ticket: int) -> None:
         del ticket
@@ -72,18 +64,13 @@ class Stage:
     def __init__(self, redis_url: str) -> None:
         self.outbox = Unsent()
         self.dropped: list[LetGo] = []
-        self.custody = Custody(
-            Settings(redis_url=redis_url, kafka_servers="localhost:1"),
-            cast("Outbox", self.outbox),
-            lambda: datetime.now(UTC),
-            dropped=self.dropped.append,
-        )
-        self.broker = cast("Broker", self.custody._incarnation)
+        self.custody = unplugged(redis_url, self.outbox, self.dropped)
+        self.broker = cast("Asked", self.custody._incarnation)
 
 
 @pytest.fixture
 async def stage(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
-    monkeypatch.setattr(room, "Incarnation", Broker)
+    monkeypatch.setattr(room, "Incarnation", Asked)
     monkeypatch.setattr(knowledge, "Sayings", NothingSaid)
     made = Stage(redis_url)
     await made.custody.take([0])

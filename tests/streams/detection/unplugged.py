@@ -54,18 +54,23 @@ class Said:
         del ticket
 
 
+def unplugged(redis_url: str, outbox: Said, dropped: list[LetGo]) -> Custody:
+    """A custody that no broker is behind; what it lets go of is appended to ``dropped``."""
+    return Custody(
+        Settings(redis_url=redis_url, kafka_servers="localhost:1"),
+        cast("Outbox", outbox),
+        lambda: datetime.now(UTC),
+        dropped=dropped.append,
+    )
+
+
 class Worker:
     """One worker's custody of the one partition."""
 
     def __init__(self, redis_url: str) -> None:
         self.outbox = Said()
         self.dropped: list[LetGo] = []
-        self.custody = Custody(
-            Settings(redis_url=redis_url, kafka_servers="localhost:1"),
-            cast("Outbox", self.outbox),
-            lambda: datetime.now(UTC),
-            dropped=self.dropped.append,
-        )
+        self.custody = unplugged(redis_url, self.outbox, self.dropped)
         self._assignment = 0
 
     async def begin(self) -> int:
