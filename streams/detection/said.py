@@ -19,6 +19,7 @@ from aiokafka.errors import KafkaError
 from infra.settings import Settings
 from rules.context import MOST_NAMED
 from rules.memory import Context, QuietPair
+from streams.detection.ends import ends_of
 from streams.errors import BrokerAway, TopicMissing
 from streams.topics import CARD_CONTEXT, TRANSACTIONS, ensure_topics, topic_identity
 
@@ -73,8 +74,7 @@ class Sayings:
 
     Attributes:
         identity: of the topic that is read.
-        ends: where the partitions of `transactions` ended when this was begun. (The embedded broker tells too little by
-            all but the first record of the last batch.)
+        ends: where the partitions of `transactions` ended when this was begun.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -147,17 +147,17 @@ class Sayings:
         await consumer.start()
         self._consumer = consumer
         places = {number: TopicPartition(CARD_CONTEXT, number) for number in stored}
+        feed = {number: TopicPartition(TRANSACTIONS, number) for number in stored}
+        ends = await ends_of(consumer, [*places.values(), *feed.values()])
+        self.ends = {number: ends[place] for number, place in feed.items()}
         consumer.assign(list(places.values()))
         begins = await consumer.beginning_offsets(list(places.values()))
-        ends = await consumer.end_offsets(list(places.values()))
         for number, place in places.items():
             known = stored[number]
             at = known[1] if known is not None and known[0] == self.identity else 0
             consumer.seek(place, min(max(at, begins[place]), ends[place]))
-        feed = await consumer.end_offsets([TopicPartition(TRANSACTIONS, number) for number in stored])
-        self.ends = {place.partition: end for place, end in feed.items()}
-        for place, end in ends.items():
-            while await consumer.position(place) < end:
+        for place in places.values():
+            while await consumer.position(place) < ends[place]:
                 await self._take(consumer, _WAIT_MS)
 
     async def _take(self, consumer: AIOKafkaConsumer, wait_ms: int) -> None:

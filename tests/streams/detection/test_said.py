@@ -59,8 +59,7 @@ def test_a_word_that_comes_while_nobody_is_there_withdraws_what_was_told_and_not
     dies.stop()
     assert statuses(bank) == [("raised", "a-paris")]
     bank.say("a", confirmed=["a-paris"])
-    for one in (payment("a", "back", PHNOM_PENH, 30), payment("a", "again", PARIS, 45)):
-        bank.send([one])  # the embedded broker tells of the last batch only where it begins
+    bank.send([payment("a", "back", PHNOM_PENH, 30), payment("a", "again", PARIS, 45)])
     start()
     until(lambda: statuses(bank)[1:] == [("withdrawn", "a-paris"), ("withdrawn", "a-again")], "it is withdrawn")
     (told,) = [alert for alert in bank.alerts() if (alert["status"], alert["suspect"]) == ("withdrawn", "a-paris")]
@@ -114,8 +113,7 @@ async def test_messages_that_say_nothing_are_passed_over_and_the_position_goes_o
 
 
 async def test_it_is_known_where_the_payments_end_and_whether_there_are_any_before(stage: Settings, bank: Bank) -> None:
-    for one in (*STORY, payment("a", "rome", ROME, 60)):
-        bank.send([one])
+    bank.send([*STORY, payment("a", "rome", ROME, 60)])  # one batch, of which the broker tells the first record only
     sayings = Sayings(stage)
     await sayings.begin({0: None, 1: None})
     number = max(sayings.ends, key=lambda each: sayings.ends[each])
