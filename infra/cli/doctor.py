@@ -172,7 +172,7 @@ def python_build(arguments: str | None, prefix: str) -> Checked:
         return Checked("python", Finding.GOOD, f"Python {version}")
     says = (
         f"Python {version} in {prefix} was built without --enable-optimizations: detection costs about a sixth more"
-        " processor time (docs/performance.md); set up with another: make clean, then make PYTHON=/usr/bin/python3 setup"
+        " processor time (docs/performance.md). Set up with another: make clean; make PYTHON=/usr/bin/python3 setup"
     )
     return Checked("python", Finding.NOTE, says)
 
