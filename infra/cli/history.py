@@ -1,6 +1,7 @@
 """``ringback history``: is the chain whole, what is in it, what happened when, and the read models derived again."""
 
 import asyncio
+from datetime import UTC
 from typing import Annotated, Any
 
 import msgspec
@@ -15,6 +16,7 @@ from infra.cli.history_seals import app as seals_app
 from infra.cli.opened import history_settings, opened_history
 from infra.cli.screen import harmless, progress_bar
 from infra.cli.verifying import verify_command
+from infra.history.leadership import Holder
 from infra.history.projection import rebuild
 from infra.history.stats import Reader, Stats, stats
 from outreach.projections import projections
@@ -75,8 +77,17 @@ async def _rebuild(chosen: list[str], *, afresh: bool) -> dict[str, int]:
                 def show(position: int, head: int, task: Any = task) -> None:
                     progress.update(task, completed=position, total=head)
 
-                reached[projection.name] = await rebuild(history, projection, show, afresh=afresh)
+                def waiting(holder: Holder, name: str = projection.name) -> None:
+                    progress.console.print(_held(name, holder), markup=False, highlight=False, soft_wrap=True)
+
+                reached[projection.name] = await rebuild(history, projection, show, afresh=afresh, waiting=waiting)
     return reached
+
+
+def _held(name: str, holder: Holder) -> str:
+    since = f" since {holder.since.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if holder.since is not None else ""
+    place = f" from {holder.address}" if holder.address else ""
+    return f"{name}: another builds it{since} (PostgreSQL's session {holder.session}{place}); waiting until that ends"
 
 
 async def _stats() -> Stats:

@@ -14,7 +14,7 @@ import psycopg
 from psycopg import sql
 
 from infra.history.errors import CheckpointMoved
-from infra.history.leadership import leading
+from infra.history.leadership import Holder, leading
 from infra.history.read_model import (
     VIEWS,
     Progress,
@@ -51,12 +51,18 @@ async def upgrade(history: History, projection: Projection, progress: Progress |
 
 
 async def rebuild(
-    history: History, projection: Projection, progress: Progress | None = None, *, afresh: bool = False
+    history: History,
+    projection: Projection,
+    progress: Progress | None = None,
+    *,
+    afresh: bool = False,
+    waiting: Callable[[Holder], None] | None = None,
 ) -> int:
     """Derives the rows again from the first event, beside the ones that serve, and takes over.
 
     Readers and a running :class:`ProjectionRunner` go on meanwhile. What an interrupted build of this version has done
-    is kept, unless ``afresh``. Older code brings its own, older version back so.
+    is kept, unless ``afresh``. Older code brings its own, older version back so. Whoever else builds it is waited for,
+    and ``waiting`` is told of it.
 
     Returns:
         the position that the rows are of.
@@ -64,7 +70,7 @@ async def rebuild(
     Raises:
         Unavailable: retryable; it goes on where it was.
     """
-    async with leading(history.postgres_url, _lock(projection)) as leadership:
+    async with leading(history.postgres_url, _lock(projection), waiting) as leadership:
         await begin(history, projection)
         if afresh:
             async with history.transaction() as conn:

@@ -6,8 +6,10 @@ says nothing to its server any more) within ten seconds.
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Final, NamedTuple
 
 import psycopg
 
@@ -18,6 +20,29 @@ _RETRY_S = 0.25
 _HEARTBEAT_S = 1.0
 _SILENT_FOR = "10s"
 """PostgreSQL ends a leader's connection that has been silent for so long (``idle_session_timeout``)."""
+
+
+_HOLDER: Final = """
+SELECT l.pid, a.backend_start, coalesce(host(a.client_addr), '')
+FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid)
+WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND (l.classid::bigint << 32 | l.objid::bigint) = %s
+"""
+
+
+class Holder(NamedTuple):
+    """Who leads, as PostgreSQL knows it.
+
+    Attributes:
+        session: the process id of its session there.
+        since: when that session began; None where PostgreSQL does not tell us.
+        address: from where it is connected; empty: from PostgreSQL's own machine.
+    """
+
+    session: int
+    since: datetime | None
+    address: str
 
 
 class Leadership:
@@ -46,8 +71,15 @@ class Leadership:
 
 
 @asynccontextmanager
-async def leading(postgres_url: str, name: str) -> AsyncIterator[Leadership]:
+async def leading(
+    postgres_url: str, name: str, waiting: Callable[[Holder], None] | None = None
+) -> AsyncIterator[Leadership]:
     """Waits until nobody else leads ``name``, then leads it until the block ends.
+
+    Args:
+        postgres_url: where the lock is.
+        name: what is led.
+        waiting: told of each holder that is waited for, once.
 
     Raises:
         Unavailable: PostgreSQL cannot be reached, or went away while waiting.
@@ -63,7 +95,11 @@ async def leading(postgres_url: str, name: str) -> AsyncIterator[Leadership]:
             application_name=f"ringback lead {name}"[:63],
             options=f"-c idle_session_timeout={_SILENT_FOR}",
         )
-        while not await _taken(conn, lock_id):  # noqa: ASYNC110 -- another process is waited for, not a task
+        told: Holder | None = None
+        while not await _taken(conn, lock_id):
+            if waiting is not None and (holder := await _holder(conn, lock_id)) not in (None, told):
+                told = holder
+                waiting(holder)
             await asyncio.sleep(_RETRY_S)
         cancellation.check()
     except BaseException as error:
@@ -87,3 +123,8 @@ async def _taken(conn: psycopg.AsyncConnection, lock_id: int) -> bool:
     cursor = await conn.execute("SELECT pg_try_advisory_lock(%s)", (lock_id,))
     row = await cursor.fetchone()
     return bool(row and row[0])
+
+
+async def _holder(conn: psycopg.AsyncConnection, lock_id: int) -> Holder | None:
+    row = await (await conn.execute(_HOLDER, (lock_id,))).fetchone()
+    return Holder(*row) if row else None

@@ -2,10 +2,13 @@
 
 import asyncio
 import base64
+import hashlib
 import json
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from time import sleep
 
 import psycopg
 import pytest
@@ -134,6 +137,24 @@ def test_a_redis_that_is_away_leaves_the_standard_output_to_the_answer(
     assert not ended.value.code
     assert list(json.loads(out)["rebuilt"]) == ["cases"]
     assert "history hints not heard" in err
+
+
+def test_a_rebuild_that_waits_says_for_what(case_id: str, ringback: Ringback, postgres_url: str) -> None:
+    del case_id
+    with psycopg.connect(postgres_url, autocommit=True) as conn:
+        asking = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE %s"
+        held, session = hashlib.sha256(b"ringback.lead.building.cases").digest()[:8], conn.info.backend_pid
+        conn.execute("SELECT pg_advisory_lock(%s)", (int.from_bytes(held, "big", signed=True),))
+        with ThreadPoolExecutor(1) as beside:
+            told = beside.submit(ringback, "history", "rebuild", "cases", "--json")
+            while not told.done() and conn.execute(asking, ("%FROM pg\\_locks%",)).fetchone() == (0,):
+                sleep(0.02)
+            conn.execute("SELECT pg_advisory_unlock_all()")
+    result = told.result()
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)
+    assert f"(PostgreSQL's session {session}); waiting" in result.stderr
+    assert "cases: another builds it since 2" in result.stderr
 
 
 @pytest.mark.parametrize("arguments", [[], ["nothing-of-the-kind"], ["cases", "--all"]])

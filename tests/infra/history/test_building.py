@@ -6,10 +6,11 @@ from contextlib import suppress
 import psycopg
 import pytest
 
-from infra.history import building
+from infra.history import building, leadership
 from infra.history.building import building_schema, rebuild, upgrade
 from infra.history.errors import HistoryError
 from infra.history.event import Event, Recorded
+from infra.history.leadership import Holder, leading
 from infra.history.projection import NewerServes, ProjectionRunner, catch_up, prepare
 from infra.history.read_model import serving
 from infra.history.store import Connection, History, StreamWrite
@@ -155,6 +156,33 @@ async def test_two_processes_that_build_at_once_build_once(history: History, not
     both = [Halting(2, at=99), Halting(2, at=99)]
     await asyncio.gather(*(upgrade(history, each) for each in both))
     assert (sorted(len(each.applied) for each in both), await total(history)) == ([0, 9], 90)
+
+
+async def test_a_rebuild_that_waits_for_another_tells_once_for_whom_and_since_when(
+    history: History, note: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await count(history, note, 1, 2)
+    monkeypatch.setattr(leadership, "_RETRY_S", 0.01)
+    look, looked, told = leadership._holder, asyncio.Semaphore(0), list[Holder]()
+
+    async def looking(conn: psycopg.AsyncConnection, lock_id: int) -> Holder | None:
+        looked.release()
+        return await look(conn, lock_id)
+
+    monkeypatch.setattr(leadership, "_holder", looking)
+    async with leading(history.postgres_url, "building.sums"):
+        waiting = asyncio.create_task(rebuild(history, Sums(), waiting=told.append))
+        async with asyncio.timeout(20):
+            for _ in range(3):
+                await looked.acquire()
+        async with history.pool.connection() as conn:
+            cursor = await conn.execute(
+                "SELECT pid, backend_start, '' FROM pg_stat_activity"
+                " WHERE application_name = 'ringback lead building.sums' ORDER BY backend_start LIMIT 1"
+            )
+            holder = Holder(*(await cursor.fetchone() or ()))
+    assert await waiting == 2
+    assert told == [holder]
 
 
 async def test_two_rebuilds_at_once_end_in_the_same_rows(history: History, note: Make) -> None:
