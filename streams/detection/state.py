@@ -2,7 +2,8 @@
 
 One hash a partition, `{transactions:N}` (the braces keep it in one slot of a Redis Cluster). Fields:
 
-- `c<card_id>`: the card's memory, packed (`rules.layout`);
+- `c<card_id>`: the card's memory, packed (`rules.layout`); no other field begins with this letter, or a card might have
+  its name, and it would be swept as one;
 - `position`: offset of the first record that is not applied yet; `identity`: of the topic that it counts in;
 - `epoch`: how often the partition has been claimed; `holder`: by whom last, a word that is never used again;
   `serial`: how often it has been flushed;
@@ -12,7 +13,7 @@ One hash a partition, `{transactions:N}` (the braces keep it in one slot of a Re
   judged under it; written before that record is judged, with everything before it. None: the built-in one;
 - `shadow`: the rule set that runs beside it, as JSON, and `shadow_from`; its memories are the hash
   `{transactions:N}:shadow`, of fields `c<card_id>` alone, in the same slot and the same writes;
-- `context_identity`, `context_position`: of `card-context`, how far what was said of payments is applied;
+- `heard_identity`, `heard_position`: of `card-context`, how far what was said of payments is applied;
 - `hearing`: how far it is about to be applied, and right before which record (`streams.detection.stretch`); written
   before anything is said of it, and gone when it is applied;
 - `applied_ms`: the broker's time stamp of the newest record applied; `begun_ms`: of the partition's first claim, less
@@ -79,7 +80,7 @@ if known ~= identity then
 end
 if redis.call('HEXISTS', key, 'shadow') == 0 then redis.call('UNLINK', KEYS[2]) end
 local kept = redis.call('HMGET', key, 'position', 'watermark_us', 'generation', 'reissue', 'serial', 'applied_ms',
-  'rules', 'shadow', 'context_identity', 'context_position', 'hearing')
+  'rules', 'shadow', 'heard_identity', 'heard_position', 'hearing')
 return {kept[7], kept[8], kept[9], kept[10], kept[11], epoch, redis.call('HLEN', key),
   kept[1], kept[2], kept[3], kept[4], kept[5], kept[6]}
 """
@@ -163,7 +164,7 @@ class PartitionState:
         asked = (self._name, self._shadow_name, str(identity), str(moment), str(begun), self._holder)
         answer: list[Any] = await self._patiently(lambda: self._client.eval(_CLAIM, 2, *asked))
         self._seen_s = time.monotonic()
-        rules, shadow, context_identity, context_position, hearing, *numbers = answer
+        rules, shadow, heard_identity, heard_position, hearing, *numbers = answer
         epoch, fields, position, watermark, generation, reissue, serial, applied = (
             None if one is None else int(one) for one in numbers
         )
@@ -179,7 +180,7 @@ class PartitionState:
             applied_ms=applied or 0,
             rules=rules,
             shadow=shadow,
-            context=None if context_position is None else (context_identity.decode(), int(context_position)),
+            context=None if heard_position is None else (heard_identity.decode(), int(heard_position)),
             hearing=None if hearing is None else msgspec.json.decode(hearing, type=Hearing),
         )
 
@@ -286,7 +287,7 @@ class PartitionState:
         fields += (b"ruleset", change.ruleset.encode(), *_cards(change.cards))
         if change.context is not None:
             identity, position = change.context
-            fields += (b"context_identity", identity.encode(), b"context_position", b"%d" % position)
+            fields += (b"heard_identity", identity.encode(), b"heard_position", b"%d" % position)
         if change.reissued:
             fields += (b"reissue", b"0")
         asked: list[Sequence[bytes]] = [[b"MULTI"], fields]

@@ -10,7 +10,8 @@ import redis
 from streams.detection import state as room
 from streams.detection.errors import Fenced, StateLost
 from streams.detection.gaps import close_gap, gaps
-from streams.detection.state import Change, PartitionState, hash_name
+from streams.detection.state import Change, PartitionState, TakenUp, hash_name
+from streams.detection.stretch import Hearing
 from streams.topics import TopicIdentity
 
 FIRST = TopicIdentity(topic_id="first", partitions=2)
@@ -49,6 +50,17 @@ async def test_what_a_flush_wrote_is_found_by_the_next_claim(state: PartitionSta
     claim = await successor.claim(FIRST, NOW)
     assert (claim.epoch, claim.position, claim.watermark_us) == (2, 5, 7)
     assert await successor.load(["card", "other"]) == {"card": b"memory"}
+
+
+async def test_nothing_but_cards_is_taken_for_one(state: PartitionState, successor: PartitionState) -> None:
+    """How far words are heeded once began with the same letter, and was swept as a card that nobody had seen."""
+    whole = TakenUp(version="r", rules=b"{}", shadow=b"{}", keep_shadow=False)
+    for identity in (FIRST, SECOND):  # which leaves what a replaced topic does as well
+        await state.claim(identity, NOW)
+        await state.flush(change(5, {"card": b"memory"}, context=("words", 7), taken_up=whole))
+        await state.intend(Hearing("words", 9, 5))
+    assert await state.some(0) == (0, {"card": b"memory"})
+    assert (await successor.claim(SECOND, NOW)).context == ("words", 7)
 
 
 async def test_who_was_succeeded_writes_nothing(state: PartitionState, successor: PartitionState) -> None:
