@@ -14,10 +14,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from infra.cli.connected import connected_settings, master_key
+from infra.cli.connected import connected_settings
+from infra.cli.opened import opened_history
 from infra.cli.screen import harmless
 from infra.clock import utc_now
-from infra.history.opening import open_history
 from infra.settings import Settings
 from outreach.desk.accounts import OPERATOR, ROLES, SUPERVISOR, Accounts
 from outreach.desk.presence import Presence
@@ -119,8 +119,7 @@ def _say(changed: str, unchanged: str, change: Callable[[Roster], Awaitable[bool
 
 
 async def _with_accounts(settings: Settings, ask: Callable[[Accounts, Roster], Awaitable[ResultT]]) -> ResultT:
-    master_key(settings)
-    async with await open_history(settings, utc_now) as history:
+    async with opened_history(settings) as history:
         accounts = Accounts(history, utc_now)
         await accounts.prepare()
         await Presence(history, utc_now).prepare()
