@@ -294,6 +294,7 @@ class Custody:
         if self._held.get(partition.number) is partition:
             self._begin_to_write(partition, partition.state.intend(hearing))
             await self._flush_ended(partition)
+            failpoint.reached("intended")
         return self._held.get(partition.number) is partition
 
     async def _flush_ended(self, partition: Partition) -> None:

@@ -23,6 +23,8 @@ POINTS: Final = (
     "after-alerts",  # the broker has them, nothing of their state is stored
     "before-write",  # everything is acknowledged, the state is about to be written
     "after-write",  # it is written
+    "intended",  # it is written which words are heeded next, nothing is said of them
+    "heeded",  # what follows from them is about to leave, they are not stored
     "before-hand-over",  # the group wants the partitions back
     "after-hand-over",  # what was judged is flushed, the group does not know yet
 )

@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError
 from infra.metrics import RULESET_TAKEN_UP
 from infra.settings import Settings
 from rules.ruleset import RuleSet
+from streams.detection import failpoint
 from streams.detection.news import News
 from streams.detection.outbox import Outbox
 from streams.detection.partition import Partition
@@ -124,6 +125,7 @@ class Knowledge:
         outcomes = settled([*kept, *await partition.hear(heard, position)])
         partition.stretch = None
         await self._outbox.put(partition, outcomes)
+        failpoint.reached("heeded")
         return await self._written(partition)
 
     def _stretch(self, partition: Partition) -> Stretch | None:
