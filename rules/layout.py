@@ -3,21 +3,23 @@
 Nearly every payment is put behind the others without a look at them (``rules.watch``): what decides about the next one
 stands at the end, at fixed places, and nothing before it moves. The rest is for ``unpack``.
 
-Layout, version 5, big endian; a memory that holds nothing is no bytes at all:
+Layout, version 6, big endian; a memory that holds nothing is no bytes at all:
 
 - version (u8), 128 more if a head follows: its length (u32), and as MessagePack what most memories have nothing of,
   ``[cut, others_cut, past, {transaction id: [suspect entry, against entry or nil, verdict, late]}, contested, device
   cuts, context or nil, {transaction id: quiet pair}]``, each entry, context (``[version, at_us, confirmed, struck out,
   {transaction id: quiet pair}]``) and quiet pair as an array in the order of its fields;
-- the entries, oldest first. Each is its transaction id in UTF-8; what its kind says that there is besides: the id of
-  the transaction that it repeats and that id's length less 1 (u8), its radius in metres (u32), what is above the 40
-  bits of its ref (u32), its device (u64); and its record, which always has the same size;
+- the entries, oldest first. Each is its transaction id in UTF-8; of what most entries have nothing of, what there is,
+  in this order: the id of the transaction that it repeats and that id's length less 1 (u8), its radius in metres (u32),
+  what is above the 40 bits of its ref (u32), its device (u64), its at_us (i64), and last which of these there are (u8:
+  a bit each from the lowest on, and the highest is that of the id's length); and its record, always of the same size;
 - how many bytes of entries come after the believed one that the next is held against (u32; all bits set: none is);
 - room (u8), 128 more if there are sightings of several instruments.
 
-Record: at_us (i64), lat_e7 (i32), lon_e7 (i32), digest (4 bytes), ref (40 bits), kind (u8: from the lowest bit on
-trust, 2 bits, grade, 2 bits, and what there is besides), length of the transaction id less 1 (u8). So an entry takes 27
-bytes and its id.
+Record: seconds since 1970 (u32; all bits set: the time does not fit, and stands before the record); one number (u32),
+which is from the lowest bit on 7 bits of the transaction id's length less 1, trust, 2 bits, grade, 2 bits, whether
+anything stands between id and record, 1 bit, and the second's microseconds; lat_e7 (i32), lon_e7 (i32), digest (4
+bytes), ref (40 bits). So an entry takes 25 bytes and its id.
 """
 
 from struct import Struct
@@ -28,30 +30,47 @@ import msgspec
 
 from rules.memory import Context, Entry, Memory, Order, QuietPair, Standing
 
-VERSION: Final = 5
+VERSION: Final = 6
 NOTHING: Final = b""
 """The memory of a card that was never seen."""
 FIRST: Final = bytes((VERSION,))
 """What a memory without a head begins with."""
 
 _TWO_BITS: Final = 3
-_REPEAT: Final = 16
-_RADIUS: Final = 32
-_LONG_REF: Final = 64
-_DEVICE: Final = 128
+_TRUST_AT: Final = 7
+_GRADE_AT: Final = 9
+MICROSECONDS_AT: Final = 12
+"""By so many bits the microseconds are shifted in a record's number."""
+BESIDES: Final = 1 << 11
+"""The kind's bit that says that something stands between id and record."""
+SHORT: Final = 127
+"""Most that the length of a transaction id less 1 may be in a record's number."""
+_REF_BITS: Final = 40
+SHORT_REF: Final = 2**_REF_BITS - 1
+"""The greatest ref that a record holds whole."""
+_SECOND_US: Final = 1_000_000
+_FAR_S: Final = 2**32 - 1
+"""The seconds in a record whose time they do not hold."""
 
-REF_BITS: Final = 40
+_REPEAT: Final = 1
+_RADIUS: Final = 2
+_LONG_REF: Final = 4
+_DEVICE: Final = 8
+_FAR_TIME: Final = 16
+
 _HEAD: Final = 128
 _HEAD_LENGTH: Final = Struct(">BI")
-_RECORD: Final = Struct(">qii4sBIBB")
+_RECORD: Final = Struct(">IIii4sBI")
 _END: Final = Struct(">IB")
 _U32: Final = Struct(">I")
+_TIME: Final = Struct(">II")
 _U64: Final = Struct(">Q")
+_I64: Final = Struct(">q")
 
-LAST: Final = Struct(">qii4sBIBBIB")
+LAST: Final = Struct(">IIii4sBIIB")
 """The last record, and what comes after it."""
-GLANCE: Final = Struct(">qii11xIB")
-"""The same, read for what decides about the next: time, latitude and longitude, how far back the believed one, room."""
+GLANCE: Final = Struct(">I4xii9xIB")
+"""The same, read for what decides about the next: seconds, latitude, longitude, how far back the believed one, room."""
 RECORD_SIZE: Final = _RECORD.size
 END_SIZE: Final = _END.size
 MOST_ROOM: Final = 127
@@ -83,33 +102,37 @@ _NO_HEAD: Final = _encode(_Head(Memory().cut, Memory().others_cut, b"", {}, {}))
 
 
 def kind_of(trust: int, grade: int) -> int:
-    """The kind of an entry that has nothing besides its id and its record."""
-    return trust | grade << 2
+    """The kind of an entry that has nothing besides its id and its record: some bits of the record's number."""
+    return trust << _TRUST_AT | grade << _GRADE_AT
 
 
 def trust_of(kind: int) -> int:
     """The trust that a kind says."""
-    return kind & _TWO_BITS
+    return kind >> _TRUST_AT & _TWO_BITS
 
 
 def grade_of(kind: int) -> int:
     """The grade that a kind says."""
-    return kind >> 2 & _TWO_BITS
+    return kind >> _GRADE_AT & _TWO_BITS
 
 
-def besides_of(radius_m: int, ref: int, repeat_of: str | None = None, device: int = 0) -> tuple[int, bytes]:
-    """What an entry has besides its id and its record: the kind's bits that say so, and the bytes."""
-    kind, added = 0, b""
+def besides_of(
+    length: int, radius_m: int, ref: int, device: int, *, repeat_of: str | None = None, far_us: int | None = None
+) -> bytes:
+    """What stands between an entry's id, whose length less 1 is given, and its record where that says ``BESIDES``."""
+    which, added = length & ~SHORT, b""
     if repeat_of is not None:
         repeated = repeat_of.encode()
-        kind, added = _REPEAT, repeated + bytes((len(repeated) - 1,))
+        which, added = which | _REPEAT, repeated + bytes((len(repeated) - 1,))
     if radius_m:
-        kind, added = kind | _RADIUS, added + _U32.pack(radius_m)
-    if ref >> REF_BITS:
-        kind, added = kind | _LONG_REF, added + _U32.pack(ref >> REF_BITS)
+        which, added = which | _RADIUS, added + _U32.pack(radius_m)
+    if ref > SHORT_REF:
+        which, added = which | _LONG_REF, added + _U32.pack(ref >> _REF_BITS)
     if device:
-        kind, added = kind | _DEVICE, added + _U64.pack(device)
-    return kind, added
+        which, added = which | _DEVICE, added + _U64.pack(device)
+    if far_us is not None:
+        which, added = which | _FAR_TIME, added + _I64.pack(far_us)
+    return added + bytes((which,))
 
 
 def pack(memory: Memory) -> bytes:
@@ -194,7 +217,7 @@ def check_version(value: bytes) -> None:
         UnknownLayout: the bytes are of another version, or cut off.
     """
     if value and value[0] & ~_HEAD != VERSION:
-        raise UnknownLayout(f"a card's memory of version {value[0]}; this one reads {VERSION}")
+        raise UnknownLayout(f"a card's memory of version {value[0] & ~_HEAD}; this one reads {VERSION}")
     if 0 < len(value) < GLANCE.size:
         raise UnknownLayout("not a card's memory: it is too short")
 
@@ -202,12 +225,13 @@ def check_version(value: bytes) -> None:
 def last_us_of(value: bytes) -> int | None:
     """When the last entry was, microseconds since 1970 UTC, if that is the latest time that a memory knows of.
 
-    None where it is not seen at a glance: a head may name a later one, or nothing is remembered.
+    None where it is not seen at a glance: a head may name a later one, it stands elsewhere, or nothing is remembered.
     """
     if value[:1] != FIRST:
         return None
-    last_us: int = GLANCE.unpack_from(value, -GLANCE.size)[0]
-    return last_us
+    seconds, number = _TIME.unpack_from(value, -GLANCE.size)
+    last_us: int = seconds * _SECOND_US + (number >> MICROSECONDS_AT)
+    return None if seconds == _FAR_S else last_us
 
 
 def entry_before(value: bytes, end: int) -> tuple[Entry, int]:
@@ -217,37 +241,48 @@ def entry_before(value: bytes, end: int) -> tuple[Entry, int]:
         struct.error, IndexError, UnicodeDecodeError: there is none.
     """
     at = end - _RECORD.size
-    at_us, lat_e7, lon_e7, digest, high, low, kind, length = _RECORD.unpack_from(value, at)
-    ref = high << 32 | low
+    seconds, number, lat_e7, lon_e7, digest, high, low = _RECORD.unpack_from(value, at)
+    at_us = seconds * _SECOND_US + (number >> MICROSECONDS_AT)
+    length, ref = number & SHORT, high << 32 | low
     radius_m = 0
     repeat_of = None
     device = 0
-    if kind & _DEVICE:
-        at -= _U64.size
-        device = _U64.unpack_from(value, at)[0]
-    if kind & _LONG_REF:
-        at -= _U32.size
-        ref |= _U32.unpack_from(value, at)[0] << REF_BITS
-    if kind & _RADIUS:
-        at -= _U32.size
-        radius_m = _U32.unpack_from(value, at)[0]
-    if kind & _REPEAT:
-        begin = at - 2 - value[at - 1]
-        repeat_of = value[begin : at - 1].decode()
-        at = begin
+    if number & BESIDES:
+        at -= 1
+        which = value[at]
+        length |= which & ~SHORT
+        if which & _FAR_TIME:
+            at -= _I64.size
+            at_us = _I64.unpack_from(value, at)[0]
+        if which & _DEVICE:
+            at -= _U64.size
+            device = _U64.unpack_from(value, at)[0]
+        if which & _LONG_REF:
+            at -= _U32.size
+            ref |= _U32.unpack_from(value, at)[0] << _REF_BITS
+        if which & _RADIUS:
+            at -= _U32.size
+            radius_m = _U32.unpack_from(value, at)[0]
+        if which & _REPEAT:
+            begin = at - 2 - value[at - 1]
+            repeat_of = value[begin : at - 1].decode()
+            at = begin
     begin = at - 1 - length
     name = value[begin:at].decode()
-    return (
-        Entry(at_us, name, trust_of(kind), lat_e7, lon_e7, radius_m, grade_of(kind), digest, ref, repeat_of, device),
-        begin,
-    )
+    trust, grade = trust_of(number), grade_of(number)
+    return Entry(at_us, name, trust, lat_e7, lon_e7, radius_m, grade, digest, ref, repeat_of, device), begin
 
 
 def _packed(entry: Entry) -> bytes:
-    name, ref, kind = entry.transaction_id.encode(), entry.ref, kind_of(entry.trust, entry.grade)
-    length = len(name)
-    if entry.radius_m or ref >> REF_BITS or entry.repeat_of is not None or entry.device:
-        besides, added = besides_of(entry.radius_m, ref, entry.repeat_of, entry.device)
-        kind, name = kind | besides, name + added
-    at_us, lat_e7, lon_e7, digest = entry.at_us, entry.lat_e7, entry.lon_e7, entry.digest
-    return name + _record(at_us, lat_e7, lon_e7, digest, ref >> 32 & 0xFF, ref & 0xFFFFFFFF, kind, length - 1)
+    name, ref = entry.transaction_id.encode(), entry.ref
+    seconds, microseconds = divmod(entry.at_us, _SECOND_US)
+    number, length, far_us = kind_of(entry.trust, entry.grade), len(name) - 1, None
+    if not 0 <= seconds < _FAR_S:
+        seconds, microseconds, far_us = _FAR_S, 0, entry.at_us
+    device, repeat_of, radius_m = entry.device, entry.repeat_of, entry.radius_m
+    if radius_m or device or length > SHORT or ref > SHORT_REF or repeat_of is not None or far_us is not None:
+        name += besides_of(length, radius_m, ref, device, repeat_of=repeat_of, far_us=far_us)
+        number |= BESIDES
+    number |= microseconds << MICROSECONDS_AT | length & SHORT
+    high, low = ref >> 32 & 0xFF, ref & 0xFFFFFFFF
+    return name + _record(seconds, number, entry.lat_e7, entry.lon_e7, entry.digest, high, low)

@@ -10,6 +10,7 @@ Everything else is reconsidered as a set.
 from collections import Counter
 from collections.abc import Sequence
 from itertools import zip_longest
+from struct import error as StructError  # noqa: N812 - a class under a lower-case name
 from typing import Final, TypeAlias
 
 from mmh3 import hash64
@@ -20,15 +21,18 @@ from rules.gazetteer import Gazetteer, Place, world
 from rules.in_transit import InTransit
 from rules.itinerary import Reach, Walk, walk
 from rules.layout import (
+    BESIDES,
     END_SIZE,
     FIRST,
     GLANCE,
     LAST,
+    MICROSECONDS_AT,
     MOST_ROOM,
     NOBODY,
     RECORD_SIZE,
-    REF_BITS,
     SEVERAL,
+    SHORT,
+    SHORT_REF,
     UnknownLayout,
     besides_of,
     entry_before,
@@ -54,8 +58,8 @@ _LAST_ROOMS: Final = frozenset((1, SEVERAL + 1))
 """With so little room left, the memory is trimmed first."""
 
 _SECOND_US: Final = 1_000_000
-_DAY_US: Final = 86_400 * _SECOND_US
-_AHEAD_US: Final = _DAY_US
+_DAY_S: Final = 86_400
+_AHEAD_US: Final = _DAY_S * _SECOND_US
 _NOTHING: Final[tuple[Finding, ...]] = ()
 _MOST_BOXES: Final = 50_000
 _TRUST: Final = {
@@ -126,7 +130,8 @@ class Watch:
             Refusal: more than a day ahead of the stamp; the watermark has not changed.
         """
         at = transaction.occurred_at - EPOCH
-        at_us = at.days * _DAY_US + at.seconds * _SECOND_US + at.microseconds  # as Transaction.at_us, in half the time
+        at_s = at.days * _DAY_S + at.seconds
+        at_us = at_s * _SECOND_US + at.microseconds  # as Transaction.at_us, in half the time
         if at_us > stamp_ms * 1000 + _AHEAD_US:
             raise Refusal("ahead_of_its_time", "occurred_at")
         if at_us > self.watermark_us:
@@ -163,13 +168,20 @@ class Watch:
         quick = quick and transaction.repeat_of is None and transaction.decline_reason != _CARD_BLOCKED
         since, room, several = NOBODY, ROOM, False
         if memory:
-            last_us, believed_lat_e7, believed_lon_e7, since, room = _glance(memory, -GLANCE.size)
+            last_s, believed_lat_e7, believed_lon_e7, since, room = _glance(memory, -GLANCE.size)
             if room in _LAST_ROOMS:
                 memory = self._trimmed(memory)
-                last_us, believed_lat_e7, believed_lon_e7, since, room = _glance(memory, -GLANCE.size)
+                last_s, believed_lat_e7, believed_lon_e7, since, room = _glance(memory, -GLANCE.size)
             several = room > SEVERAL
             # `find` is twice as fast as `in`
-            quick = quick and (room & MOST_ROOM) > 0 and at_us > last_us and memory.find(name) < 0
+            quick = (
+                quick
+                and (room & MOST_ROOM) > 0
+                and (
+                    at_s > last_s or (at_s == last_s and at_us > entry_before(memory, len(memory) - END_SIZE)[0].at_us)
+                )
+                and memory.find(name) < 0
+            )
             if quick and level != NONE and since != NOBODY:
                 if since:
                     _, believed_lat_e7, believed_lon_e7, _, _ = _glance(memory, -GLANCE.size - since)
@@ -185,31 +197,34 @@ class Watch:
                         _entry(transaction, at_us, ref, (kind, lat_e7, lon_e7, radius)),
                     )
                 )
-        quick = quick and (several or not wallet)  # the first of a phone or watch begins an itinerary of its own
-        if not quick:
+        if not quick or (wallet and not several):  # the first of a phone or watch begins an itinerary of its own
             return self._reconsider(memory, _entry(transaction, at_us, ref, (kind, lat_e7, lon_e7, radius)))
 
-        length = len(name)
-        if radius or ref >> REF_BITS or wallet:
-            besides, added = besides_of(radius, ref, None, _device(transaction.device_id) if wallet else PLASTIC)
-            kind, name = kind | besides, name + added
+        length, rest = len(name) - 1, ref
+        if radius or wallet or length > SHORT or ref > SHORT_REF:
+            name += besides_of(length, radius, ref, _device(transaction.device_id) if wallet else PLASTIC)
+            kind, length, rest = kind | BESIDES, length & SHORT, ref & SHORT_REF
         if level != NONE and not several:
             since = 0
         elif since != NOBODY:
             since += len(name) + RECORD_SIZE
-        last = _last(
-            at_us,
-            lat_e7,
-            lon_e7,
-            transaction.digest,
-            ref >> 32 & 0xFF,
-            ref & 0xFFFFFFFF,
-            kind,
-            length - 1,
-            since,
-            room - 1,
-        )
-        return (memory[:-END_SIZE] or FIRST) + (name + last), _NOTHING  # so the long one is copied once less
+        try:  # in this order the long one is copied once less
+            return (memory[:-END_SIZE] or FIRST) + (
+                name
+                + _last(
+                    at_s,
+                    at.microseconds << MICROSECONDS_AT | kind | length,
+                    lat_e7,
+                    lon_e7,
+                    transaction.digest,
+                    rest >> 32,
+                    rest & 0xFFFFFFFF,
+                    since,
+                    room - 1,
+                )
+            ), _NOTHING
+        except StructError:  # a time that a record does not hold
+            return self._reconsider(memory, _entry(transaction, at_us, ref, (kind, lat_e7, lon_e7, radius)))
 
     def apply(self, memory: bytes, context: Context) -> Judged:
         """Takes in what has been said of a card's payments, and says what changed; an older word changes nothing.

@@ -1,6 +1,6 @@
 """The edges of a card's memory: how long, how many, what stays, and what is only counted."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -244,6 +244,33 @@ def test_a_ref_of_any_size_and_a_place_with_a_radius_are_remembered_on_the_way()
     assert [entry.ref for entry in entries] == refs
     assert [entry.radius_m for entry in entries] == [entries[0].radius_m] * 4
     assert entries[0].radius_m > 0
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [
+        datetime(1, 1, 1, tzinfo=UTC),
+        datetime(1969, 12, 31, 23, 59, 59, 999_998, tzinfo=UTC),
+        datetime(2106, 2, 7, 6, 28, 13, 999_998, tzinfo=UTC),
+        datetime(2106, 2, 7, 6, 28, 14, 999_998, tzinfo=UTC),
+        datetime(9999, 12, 30, tzinfo=UTC),
+    ],
+)
+def test_any_time_is_remembered_to_the_microsecond(begin: datetime) -> None:
+    partition = Partition()
+    after = [timedelta(0), timedelta(microseconds=1), timedelta(microseconds=2), timedelta(seconds=1), minutes(1)]
+    rows = [payment(f"p{number}", "Paris", begin + each) for number, each in enumerate(after)]
+    first_us = decode(rows[0]).at_us
+    for count, row in enumerate(rows, 1):
+        assert partition.arrive(row, stamp=begin) == []
+        memory = partition.memories[CARD]
+        assert [entry.at_us - first_us for entry in partition.memory.entries] == [
+            each // timedelta(microseconds=1) for each in after[:count]
+        ]
+        assert partition.watch.newest_us(memory) == partition.memory.newest_us()
+    assert partition.believed == "p4"
+    (alert,) = partition.arrive(payment("away", "Rome", begin + minutes(2)), stamp=begin)
+    assert (alert.suspect, alert.against) == ("away", "p4")
 
 
 def test_the_memory_names_every_record_it_may_ask_for() -> None:
