@@ -37,6 +37,8 @@ SECRET = "[secret]"  # noqa: S105 - stands where a secret stood
 _PHONE = re.compile(r"(?<!\w)(?:\+|%2[Bb])[1-9](?:[ ().-]{0,2}[0-9]){6,14}(?![0-9])")
 _EMAIL = re.compile(r"[A-Za-z0-9!#$&'*+/=?^_`{|}~.-]+(?:@|%40)(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}")
 _URL_PASSWORD = re.compile(r"(?<=://)([^/@:\s]*):[^/@\s]+@")
+_PASSWORD = re.compile(r"(?i)((?<![\w-])(?:ssl)?password ?= ?)(?:'(?:[^'\\]|\\.)*'|[^\s&'\"]+)")
+"""As a connection string of PostgreSQL has it, in words or behind a URL's question mark."""
 _SECRET_KEYS = frozenset({"authorization", "password", "secret", "token", "auth_token", "master_key", "feed_key"})
 _DEPTH = 6
 _QUIET = ("httpx", "httpcore", "aiokafka", "faust", "mode", "uvicorn.access", "twilio", "asyncio")
@@ -162,8 +164,8 @@ def not_ready() -> None:
 
 
 def without_password(url: str) -> str:
-    """The URL as it may be shown: with its password masked."""
-    return _URL_PASSWORD.sub(rf"\1:{SECRET}@", url)
+    """The URL, or the connection string, as it may be shown: with its password masked."""
+    return _PASSWORD.sub(rf"\1{SECRET}", _URL_PASSWORD.sub(rf"\1:{SECRET}@", url))
 
 
 class Redaction:

@@ -123,6 +123,12 @@ def test_an_objects_description_is_redacted(lines: io.StringIO) -> None:
         ("?To=%2B14155550123&x=1", "?To=[phone]&x=1"),
         ("mail%40bank.example", "[email]"),
         ("postgresql://me:hush@db/ringback", "postgresql://me:[secret]@db/ringback"),
+        (
+            "postgresql://me@db/x?password=hush&sslmode=require",
+            "postgresql://me@db/x?password=[secret]&sslmode=require",
+        ),
+        ("host=db password=hush user=me", "host=db password=[secret] user=me"),
+        (r"password='hu sh\'s' host=db sslpassword = hush", "password=[secret] host=db sslpassword = [secret]"),
         ("2026-11-21T22:35:50+00:00", "2026-11-21T22:35:50+00:00"),
         ("offset +07:00", "offset +07:00"),
         ("partition 3, offset 123456", "partition 3, offset 123456"),
