@@ -20,7 +20,7 @@ from infra.telemetry import READY_FILE
 from streams.detection.failpoint import VARIABLE
 from streams.detection.intake import GROUP
 from streams.detection.state import hash_name
-from streams.topics import FRAUD_ALERTS, PARTITIONER, TRANSACTIONS, TRANSACTIONS_REFUSED, topic_identity
+from streams.topics import CARD_CONTEXT, FRAUD_ALERTS, PARTITIONER, TRANSACTIONS, TRANSACTIONS_REFUSED, topic_identity
 from tests.faults.detection.feed import Arrival
 from tests.faults.detection.verdicts import Record
 
@@ -166,6 +166,11 @@ class Ground:
         self.sent += len(arrivals)
         self._producer.poll(0)
 
+    def say(self, card_id: str, value: bytes, stamp_ms: int) -> None:
+        """Hands over a message of `card-context`, from any thread."""
+        self._producer.produce(CARD_CONTEXT, key=card_id, value=value, timestamp=stamp_ms)
+        self._producer.poll(0)
+
     def fed(self) -> None:
         """Returns when the broker has everything."""
         assert self._producer.flush(PATIENCE_S) == 0, "the broker does not take the feed"
@@ -189,6 +194,10 @@ class Ground:
         """Whether so many records are judged and stored; replaces nobody."""
         return sum(self.positions()) >= at_least
 
+    def heeded(self) -> list[int]:
+        """How far in `card-context` each partition's words are heeded and stored."""
+        return [self._number(number, "heard_position") for number in range(self.settings.partitions)]
+
     def committed(self) -> list[int]:
         """Up to which record the group has noted that everything is said."""
         consumer = confluent_kafka.Consumer(
@@ -205,11 +214,16 @@ class Ground:
         with self._store() as store:
             store.flushall()
 
-    def identity(self) -> str:
-        return str(topic_identity(self.settings.kafka_servers or "", TRANSACTIONS))
+    def identities(self) -> tuple[str, str]:
+        """Of `transactions` and `card-context`."""
+        servers = self.settings.kafka_servers or ""
+        return str(topic_identity(servers, TRANSACTIONS)), str(topic_identity(servers, CARD_CONTEXT))
 
     def transactions(self) -> list[Record]:
         return self._read(TRANSACTIONS)
+
+    def words(self) -> list[Record]:
+        return self._read(CARD_CONTEXT)
 
     def alerts(self) -> list[Record]:
         return self._read(FRAUD_ALERTS)

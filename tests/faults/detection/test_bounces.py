@@ -10,11 +10,13 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(14_400)]
 
 def test_however_often_the_broker_goes_and_comes_what_stands_is_what_the_offline_judge_says(ground: Ground) -> None:
     bounces = size("bounces")
-    run = Run(ground, seed(), 3 * bounces + 1)
+    run = Run(ground, seed(), 3 * bounces + 2, shares=bounces + 1)
     slices = run.slices()
+    run.begin(next(slices))
     workers = [ground.start(), ground.start()]
     until(lambda: all(worker.ready for worker in workers), "both workers are ready")
     for number in range(bounces):
+        run.go_on_talking()
         ground.feed(next(slices, []))
         if run.random.random() < 0.5:
             ground.fed()

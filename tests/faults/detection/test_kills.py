@@ -1,4 +1,4 @@
-"""Workers are killed at random and at named lines: what stands is what an undisturbed judge says."""
+"""Workers are killed at random and at named lines, amid payments and words on them: what stands is as undisturbed."""
 
 from collections.abc import Iterator
 from random import Random
@@ -25,10 +25,12 @@ def deaths(count: int, random: Random) -> Iterator[str]:
 
 def test_whoever_dies_wherever_what_stands_is_what_the_offline_judge_says(ground: Ground) -> None:
     kills = size("kills")
-    run = Run(ground, seed(), kills + 1)
+    run = Run(ground, seed(), kills + 2, shares=kills + 1)
     slices = run.slices()
+    run.begin(next(slices))
     told = {"at a point": 0, "at random": 0}
     for point in deaths(kills, run.random):
+        run.go_on_talking()
         worker = ground.start(point)
         ground.feed(next(slices, []))
         ground.fed()

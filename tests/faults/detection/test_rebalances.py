@@ -10,12 +10,14 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(14_400)]
 
 def test_however_often_the_partitions_move_what_stands_is_what_the_offline_judge_says(ground: Ground) -> None:
     rebalances = size("rebalances")
-    run = Run(ground, seed(), 2 * rebalances + 1)
+    run = Run(ground, seed(), 2 * rebalances + 2, shares=rebalances + 1)
     slices = run.slices()
+    run.begin(next(slices))
     standing_by: list[Worker] = [ground.start()]
     until(lambda: standing_by[0].ready, "the first worker is ready")
     moved = 0
     while moved < rebalances:
+        run.go_on_talking()
         ground.feed(next(slices, []))
         before = ground.epochs()
         leaves = len(standing_by) > 1 and (len(standing_by) == 3 or run.random.random() < 0.5)

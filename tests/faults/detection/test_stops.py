@@ -9,20 +9,23 @@ from tests.faults.detection.run import Run, seed, size
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(14_400)]
 
-_POINTS = ("before-alerts", "after-alerts", "before-write", "judged")
+_POINTS = ("before-alerts", "after-alerts", "before-write", "judged", "intended", "heeded")
 
 
 def test_who_stood_still_too_long_changes_nothing_any_more(ground: Ground) -> None:
     stops = size("stops")
-    run = Run(ground, seed(), 2 * stops + 1)
+    run = Run(ground, seed(), 2 * stops + 2, shares=2 * stops + 1)
     slices = run.slices()
+    run.begin(next(slices))
     refused = 0
     for number in range(stops):
+        run.go_on_talking()
         sleeper = ground.start(f"{_POINTS[number % len(_POINTS)]}:{run.random.randint(1, 2)}:stop")
         until(lambda: sleeper.ready or sleeper.halted, "the worker is ready")  # noqa: B023 - called here
         ground.feed(next(slices, []))
         ground.fed()
         until(lambda: sleeper.halted, "it stands still")  # noqa: B023 - called here
+        run.go_on_talking()
         before = ground.epochs()
         successor = ground.start()
         until(

@@ -6,8 +6,11 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeAlias
 
+from infra.cli.judge import Word
 from infra.cli.judge import run as judge
-from rules.layout import NOTHING
+from rules.layout import NOTHING, unpack
+from rules.memory import Context
+from rules.memory import Memory as CardMemory
 from rules.transaction import Refusal, decode
 from rules.watch import NEVER, Watch
 
@@ -25,16 +28,24 @@ class Record(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """What a partition's records leave, when each is applied once: the fields that Redis must hold, and the refused."""
+    """What a partition's records leave, when each is applied once, and then what was said of some cards' payments.
+
+    Attributes:
+        fields: that Redis must hold.
+        told: the memories of the cards of which something was said, by field, as `decided` tells them: where in their
+            way the words were heeded does not matter.
+        refused: the reasons by offset.
+    """
 
     fields: dict[bytes, bytes]
+    told: dict[bytes, CardMemory]
     refused: dict[int, str]
 
 
-def offline(lines: Iterable[bytes]) -> Standing:
-    """What stands when `ringback judge` has read these lines in this order."""
+def offline(lines: Iterable[bytes], words: dict[str, list[Word]] | None = None) -> Standing:
+    """What stands when `ringback judge` has read these lines in this order, and heard these words."""
     said = io.BytesIO()
-    judge(lines, said, io.StringIO(), lambda: datetime.now(UTC))
+    judge(lines, said, io.StringIO(), lambda: datetime.now(UTC), words=words)
     return standing(json.loads(line) for line in said.getvalue().splitlines())
 
 
@@ -64,8 +75,35 @@ def standing_once_heard(words: Iterable[dict[str, Any]]) -> Standing:
     return standing(new)
 
 
-def memory(records: Sequence[Record], identity: str, ruleset: str) -> Memory:
-    """What one partition's records, in their order, leave behind."""
+def decided(packed: bytes) -> CardMemory:
+    """All of a card's memory but for how many more payments may be put to it without a look at them all."""
+    memory = unpack(packed)
+    memory.room = 0
+    return memory
+
+
+def contexts(messages: Iterable[Record]) -> dict[str, Context]:
+    """What messages of `card-context` say of each card in the end: the newest version, as it was told first."""
+    found: dict[str, Context] = {}
+    for message in messages:
+        word = json.loads(message.value)
+        before = found.get(word["card_id"])
+        if before is None or before.version < word["version"]:
+            at_us = int(datetime.fromisoformat(word["said_at"]).timestamp() * 1_000_000)
+            names = tuple(word["confirmed"]), tuple(word["struck_out"])
+            found[word["card_id"]] = Context(word["version"], at_us, *names)
+    return found
+
+
+def memory(records: Sequence[Record], messages: Sequence[Record], identities: tuple[str, str], ruleset: str) -> Memory:
+    """What one partition's records, in their order, leave behind, and then its messages of `card-context`.
+
+    Args:
+        records: of `transactions`.
+        messages: of the same partition of `card-context`.
+        identities: of the two topics.
+        ruleset: the version in force.
+    """
     watch = Watch()
     cards: dict[str, bytes] = {}
     refused: dict[int, str] = {}
@@ -76,7 +114,12 @@ def memory(records: Sequence[Record], identity: str, ruleset: str) -> Memory:
             cards[transaction.card_id], _ = watch.observe(before, transaction, record.offset, record.stamp_ms)
         except Refusal as refusal:
             refused[record.offset] = refusal.reason
-    fields = {b"c" + card.encode(): value for card, value in cards.items()}
+    said = contexts(messages)
+    told = {b"c" + card.encode(): decided(watch.apply(cards[card], said[card])[0]) for card in said}
+    fields = {b"c" + card.encode(): value for card, value in cards.items() if card not in said}
+    identity, of_context = identities
+    if messages:
+        fields |= {b"heard_position": b"%d" % (messages[-1].offset + 1), b"heard_identity": of_context.encode()}
     if records:
         fields |= {
             b"position": b"%d" % (records[-1].offset + 1),
@@ -86,4 +129,4 @@ def memory(records: Sequence[Record], identity: str, ruleset: str) -> Memory:
             b"identity": identity.encode(),
         }
         assert watch.watermark_us != NEVER
-    return Memory(fields, refused)
+    return Memory(fields, told, refused)
