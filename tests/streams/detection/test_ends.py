@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from infra.settings import Settings
 from streams.detection.ends import ends_of
 from streams.detection.intake import consumer_config
+from streams.reading import read_to_its_end
 from streams.topics import CARD_CONTEXT, TRANSACTIONS
 from tests.streams.detection.conftest import until
 
@@ -33,8 +34,9 @@ async def test_the_last_batch_counts_to_its_last_record(stage: Settings) -> None
         await consumer.stop()
 
 
-def test_what_the_lag_is_told_by_counts_the_last_batch_as_well(stage: Settings) -> None:
+def test_what_is_read_to_its_end_and_the_lag_count_the_last_batch_as_well(stage: Settings) -> None:
     in_one_batch(stage, PLACES[0], 10)
+    assert len(list(read_to_its_end(stage.kafka_servers or "", TRANSACTIONS))) == 10
     consumer = confluent_kafka.Consumer(consumer_config(stage))
     place = confluent_kafka.TopicPartition(TRANSACTIONS, 0, 0)
     try:
