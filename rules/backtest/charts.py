@@ -5,63 +5,21 @@ from typing import Final
 
 from markupsafe import Markup, escape
 
-from rules.backtest.outcome import Arc, CurvePoint, DayRow, KindRow, PairRow
-from rules.backtest.score import Score, Share
+from rules.backtest.outcome import Arc, DayRow, KindRow, PairRow
+from rules.backtest.score import Share
 from rules.land import land_within
 from rules.map import great_circle
 
-_SIDE: Final = 420
-_LEFT: Final = 46
-_TOP: Final = 14
 _WIDE: Final = 960
 _MAP_HIGH: Final = 430
 _NORTH: Final = 78.0
 _SOUTH: Final = -56.0
 _ROW: Final = 26
-_TICKS: Final = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 _FEW: Final = 5
 _SEAM: Final = 180.0
 _MINUTE_S: Final = 60
 _HOUR_S: Final = 3600
 _DAY_S: Final = 86_400
-_LINE: Final = 14
-_LETTER: Final = 7
-
-
-def precision_recall(curve: Sequence[CurvePoint], live: Score, others: Mapping[str, Score]) -> Markup:
-    """Precision against recall, per case: the curve over the thresholds, the live rule set, others' rules."""
-    span = _SIDE - _LEFT - _TOP
-
-    def at(score: Score) -> tuple[float, float]:
-        return (
-            _LEFT + (score.recall_case.value or 0.0) * span,
-            _TOP + (1 - (score.precision_case.value or 0.0)) * span,
-        )
-
-    parts = [_axes(span)]
-    known = [point for point in curve if point.score.precision_case.value is not None]
-    if known:
-        way = "L".join("{:.1f} {:.1f}".format(*at(point.score)) for point in known)
-        parts.append(f'<path class="curve" d="M{way}"/>')
-    for point in known:
-        x, y = at(point.score)
-        parts.append(
-            f'<circle class="point" cx="{x:.1f}" cy="{y:.1f}" r="3.5"><title>journeys x {point.factor:g}:'
-            f" precision {_percent(point.score.precision_case)}, recall {_percent(point.score.recall_case)}"
-            "</title></circle>"
-        )
-    placed = [at(score) for score in others.values() if score.precision_case.value is not None]
-    for name, score in others.items():
-        if score.precision_case.value is not None:
-            x, y = at(score)
-            parts.append(f'<rect class="other" x="{x - 4:.1f}" y="{y - 4:.1f}" width="8" height="8"/>')
-            parts.append(_beside(name, x, y, placed))
-    if live.precision_case.value is not None:
-        x, y = at(live)
-        parts.append(_interval(live, at))
-        parts.append(f'<circle class="live" cx="{x:.1f}" cy="{y:.1f}" r="7"/>')
-        parts.append(f'<text class="strong" x="{x + 12:.1f}" y="{y - 10:.1f}">Ringback</text>')
-    return _svg(_SIDE + _TOP, _SIDE, "Precision against recall", parts)
 
 
 def recall_by_kind(rows: Sequence[KindRow]) -> Markup:
@@ -189,54 +147,6 @@ def time_span(seconds: float | None) -> str:
     if seconds < _HOUR_S:
         return f"{seconds / _MINUTE_S:.0f} min"
     return f"{seconds / _HOUR_S:.1f} h" if seconds < 2 * _DAY_S else f"{seconds / _DAY_S:.1f} days"
-
-
-def _axes(span: float) -> str:
-    lines = [f'<rect class="track" x="{_LEFT}" y="{_TOP}" width="{span}" height="{span}"/>']
-    for tick in _TICKS:
-        x, y = _LEFT + tick * span, _TOP + (1 - tick) * span
-        lines += [
-            f'<path class="rule" d="M{_LEFT} {y:.1f}h{span}M{x:.1f} {_TOP}v{span}"/>',
-            f'<text class="label" x="{_LEFT - 6}" y="{y + 4:.1f}">{tick:.0%}</text>',
-            f'<text class="tick" x="{x:.1f}" y="{_TOP + span + 16}">{tick:.0%}</text>',
-        ]
-    lines += [
-        f'<text class="tick" x="{_LEFT + span / 2}" y="{_TOP + span + 32}">recall: cases found</text>',
-        f'<text class="tick" transform="translate(11 {_TOP + span / 2}) rotate(-90)">precision: cases of fraud</text>',
-    ]
-    return "".join(lines)
-
-
-def _interval(live: Score, at: Callable[[Score], tuple[float, float]]) -> str:
-    x, y = at(live)
-    span = _SIDE - _LEFT - _TOP
-    low, high = (_LEFT + value * span for value in (live.recall_case.low, live.recall_case.high))
-    top, bottom = (_TOP + (1 - value) * span for value in (live.precision_case.high, live.precision_case.low))
-    return f'<path class="whisker" d="M{low:.1f} {y:.1f}H{high:.1f}M{x:.1f} {top:.1f}V{bottom:.1f}"/>'
-
-
-def _beside(name: str, x: float, y: float, taken: list[tuple[float, float]]) -> str:
-    """A name on the side of its mark that is free: right, left, above, below; or as far above as it must be."""
-    wide = len(name) * _LETTER + 9
-    sides = [(9.0, 4.0, "start"), (-9.0, 4.0, "end"), (0.0, -10.0, "middle"), (0.0, 18.0, "middle")]
-    sides += [(0.0, -10.0 - step * _LINE, "middle") for step in range(1, 6)]
-    middles = [
-        (x + right + {"start": wide / 2, "end": -wide / 2, "middle": 0.0}[anchor], y + down)
-        for right, down, anchor in sides
-    ]
-    free = [
-        number
-        for number, (across, height) in enumerate(middles)
-        if not any(
-            abs(height - other_y) < _LINE and abs(across - other_x) < wide
-            for other_x, other_y in taken
-            if (other_x, other_y) != (x, y)
-        )
-    ]
-    chosen = free[0] if free else 0
-    right, down, anchor = sides[chosen]
-    taken.append(middles[chosen])
-    return f'<text class="name" text-anchor="{anchor}" x="{x + right:.1f}" y="{y + down:.1f}">{escape(name)}</text>'
 
 
 def _percent(share: Share) -> str:

@@ -11,6 +11,7 @@ from jinja2 import Environment, StrictUndefined
 from rules.backtest import charts
 from rules.backtest.judging import AGAINST, AS_PUBLISHED, LIVE, OUR_SIGHTINGS
 from rules.backtest.outcome import Outcome
+from rules.backtest.scatter import precision_recall
 from rules.backtest.score import Share
 from rules.map import JourneyMap, Place, draw
 from rules.ruleset import RuleSet
@@ -33,6 +34,7 @@ def page(found: Outcome, rulesets: Mapping[str, RuleSet]) -> str:
         rulesets=rulesets,
         differences=differences(rulesets[LIVE], rulesets[AGAINST]) if AGAINST in rulesets else [],
         charts=charts,
+        precision_recall=precision_recall,
         kinds=[row for row in found.kinds if row.kind != "card_absent"],
         absent=[row for row in found.kinds if row.kind == "card_absent"],
         journey_map=_journey_map,

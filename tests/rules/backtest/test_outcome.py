@@ -8,12 +8,12 @@ from functools import cache
 import msgspec
 import pytest
 
-from rules.backtest.charts import precision_recall
 from rules.backtest.judging import AS_PUBLISHED, LIVE, OUR_SIGHTINGS, Part, judge_factors, judge_partition, scaled
 from rules.backtest.mistakes import Mistake, explain, worst
 from rules.backtest.outcome import Outcome, outcome
 from rules.backtest.report import page
-from rules.backtest.score import Share, Tally
+from rules.backtest.scatter import precision_recall
+from rules.backtest.score import Score, Share, Tally
 from rules.backtest.truth import FraudRow, Truth, cases_from
 from rules.ruleset import LIVE as RULES
 from tests.rules.payments import CARD, STAMP, TEN, hours, minutes, payment
@@ -79,13 +79,41 @@ def mistakes() -> dict[str, Mistake]:
     return {each.card_id: each for each in found}
 
 
-def test_rules_that_are_alike_have_names_that_do_not_lie_on_each_other() -> None:
+RIVALS = ("Elastic", "Panther", "Splunk", "Okta", "Egnyte")
+
+
+def test_rules_that_are_alike_have_one_name_together() -> None:
     one = msgspec.structs.replace(judged()[0].live, recall_case=Share(2, 10, 0.2, 0.1, 0.3))
-    others = dict.fromkeys(("Elastic", "Panther", "Splunk", "Okta", "Egnyte"), one)
-    chart = str(precision_recall([], one, others))
-    heights = [float(found) for found in re.findall(r'<text class="name"[^>]* y="([-0-9.]+)"', chart)]
-    sides = re.findall(r'<text class="name" text-anchor="(\w+)"', chart)
-    assert len(set(zip(sides, heights, strict=True))) == len(others)
+    chart = str(precision_recall([], one, dict.fromkeys(RIVALS, one)))
+    assert re.findall(r'<text class="name"[^>]*>([^<]+)<', chart) == [", ".join(RIVALS)]
+
+
+@pytest.mark.parametrize("recall", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("precision", [0.0, 0.5, 1.0])
+def test_names_lie_neither_on_each_other_nor_on_the_axes(recall: float, precision: float) -> None:
+    def at(step: float) -> Score:
+        shares = [Share(2, 10, min(value + step, 1.0), value, 1.0) for value in (recall, precision)]
+        return msgspec.structs.replace(judged()[0].live, recall_case=shares[0], precision_case=shares[1])
+
+    others = {name: at(0.03 * number) for number, name in enumerate(RIVALS)}
+    chart = str(precision_recall([], at(0.0), others))
+    found = re.findall(r'<text class="(?:name|strong)"[^>]* x="([-0-9.]+)" y="([-0-9.]+)">([^<]+)<', chart)
+    assert {name for _, _, names in found for name in names.split(", ")} == {"Ringback", *RIVALS}
+    boxes = [(float(x) - 3.5 * len(name), float(y), 7 * len(name)) for x, y, name in found]
+    for number, (left, y, wide) in enumerate(boxes):
+        assert left >= 46
+        assert y <= 380  # the figures of the axis stand below
+        for other_left, other_y, other_wide in boxes[:number]:
+            assert abs(y - other_y) >= 12 or left >= other_left + other_wide or other_left >= left + wide
+
+
+@pytest.mark.parametrize(
+    ("highest", "ends"), [(0.0, "10%"), (0.31, "40%"), (0.4, "40%"), (0.51, "60%"), (0.97, "100%")]
+)
+def test_the_picture_ends_at_the_next_round_figure(highest: float, ends: str) -> None:
+    share = Share(1, 10, highest / 2, 0.0, highest)
+    one = msgspec.structs.replace(judged()[0].live, recall_case=share, precision_case=share)
+    assert re.findall(r'<text class="tick" x="406.0"[^>]*>([^<]+)<', str(precision_recall([], one, {}))) == [ends]
 
 
 def test_the_figures_are_those_of_the_story() -> None:
