@@ -174,7 +174,12 @@ def _tell(console: Console, found: Outcome, report: Path | None) -> None:
         f" {found.cases_visible:,} cases in which a card was somewhere, of {found.cases:,}",
         highlight=False,
     )
-    table = Table("rule", "precision", "recall", "alerts per 1,000 cards a day", "false per true case")
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)  # fits 80 columns
+    table.add_column("rule", no_wrap=True)
+    for name in ("precision", "recall"):
+        table.add_column(f"{name}\n(95 % interval)", justify="right", no_wrap=True)
+    table.add_column("alerts per\n1,000 cards\na day", justify="right")
+    table.add_column("false per\ntrue case", justify="right")
     _row(table, f"Ringback {found.ruleset}", found.live)
     if found.reviews:
         _row(table, "  alerts alone", found.acted_on)
@@ -205,4 +210,4 @@ def _row(table: Table, name: str, each: Score) -> None:
 def _share(each: Share) -> str:
     if each.value is None:
         return "–"  # noqa: RUF001 - a dash for none
-    return f"{each.value:.1%} ({each.low:.1%} to {each.high:.1%})"
+    return f"{each.value:.1%} ({100 * each.low:.1f}–{100 * each.high:.1f})"  # noqa: RUF001 - from one to the other
