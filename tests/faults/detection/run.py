@@ -28,7 +28,7 @@ USUAL: Final = {
     "kills": 14,
     "rebalances": 6,
     "bounces": 4,
-    "stops": 4,
+    "stops": 6,
     "losses": 2,
 }
 
