@@ -13,6 +13,7 @@ from rich.table import Table
 
 from infra.cli.backtest_rows import History, UnusableHistoryError, new_token_key
 from infra.cli.backtest_run import Asked, run
+from infra.cli.place import checked_place
 from infra.cli.ruleset_option import chosen_ruleset
 from infra.cli.screen import harmless
 from infra.cli.simulate import cases_file, labels_file
@@ -26,6 +27,7 @@ from rules.backtest.truth import TrueCase, Truth
 
 _SMALL_BYTES: Final = 4 * 2**20
 """What is smaller has been judged before a second process has started."""
+_REASONS_SHOWN: Final = 5
 
 
 class UnusableLabelsError(ValueError):
@@ -75,7 +77,7 @@ def backtest(
     Fraud is known from the files that `simulate` writes beside its own, or from the column that the map names.
     """
     if report is not None:
-        _writable(report)
+        checked_place(report, "--report")
     mapping = _map(columns)
     labels = labels or _beside(labels_file(file))
     cases = cases or _beside(cases_file(file))
@@ -91,13 +93,14 @@ def backtest(
     found = run(asked, count=processes or _count_for(file), quiet=as_json)
     if not found.rows:
         raise UnusableHistoryError(f"{file.name} has no rows")
-    if report is not None:
+    nothing = sum(found.refused.values()) == found.rows
+    if report is not None and not nothing:
         report.write_text(page(found, rulesets), encoding="utf-8")
     if as_json:
         typer.echo(msgspec.json.encode(found).decode())
-    else:
+    elif not nothing:
         _tell(Console(), found, report)
-    if sum(found.refused.values()) == found.rows:
+    if nothing:
         raise UnusableHistoryError(_nothing_in(file, found))
 
 
@@ -106,26 +109,26 @@ def _map(columns: str | None) -> ColumnMap | None:
         return None
     if columns in PRESETS:
         return preset(columns)
+    if not Path(columns).is_file():
+        raise typer.BadParameter(
+            f"{columns} is neither a file nor one of the maps that come with Ringback: {', '.join(PRESETS)}",
+            param_hint="--map",
+        )
     try:
         return read_map(Path(columns).read_text(encoding="utf-8"))
     except UnicodeDecodeError as error:
         raise UnusableMapError(f"{columns} is no TOML: it is not text") from error
 
 
-def _writable(report: Path) -> None:
-    """Says so before the work, and not after it, where the page cannot be written."""
-    if report.is_dir() or not report.parent.is_dir():
-        raise typer.BadParameter(f"{report} is no place for a file", param_hint="--report")
-    if not os.access(report if report.exists() else report.parent, os.W_OK):
-        raise typer.BadParameter(f"{report} may not be written", param_hint="--report")
-
-
 def _nothing_in(file: Path, found: Outcome) -> str:
-    (reason, count), *_ = sorted(found.refused.items(), key=lambda item: -item[1])
-    return (
-        f"none of the {found.rows:,} rows of {file.name} is a transaction ({count:,}: {harmless(reason)}); NDJSON, .csv"
-        " and .parquet are read, and --map says where your own columns go"
+    counted = sorted(found.refused.items(), key=lambda item: -item[1])[:_REASONS_SHOWN]
+    reasons = ", ".join(f"{count:,}: {harmless(reason)}" for reason, count in counted)
+    way = (
+        "--tokenise replaces card numbers by a keyed hash"
+        if counted[0][0].startswith("card_number")
+        else "NDJSON, .csv and .parquet are read, and --map says where your own columns go, and how times are written"
     )
+    return f"none of the {found.rows:,} rows of {file.name} is a transaction ({reasons}); {way}"
 
 
 def _count_for(file: Path) -> int:

@@ -9,6 +9,7 @@ import tomllib
 from functools import cache
 from importlib.resources import files
 from typing import Final
+from zoneinfo import available_timezones
 
 import msgspec
 import polars as pl
@@ -19,6 +20,13 @@ _DEFAULTS: Final = {"type": "purchase", "outcome": "approved", "instrument": "pl
 _MERCHANT: Final = ("name", "mcc", "city", "country", "id")
 _LOCATION: Final = ("lat", "lon", "radius_km")
 _PLAIN: Final = ("decline_reason", "device_id", "repeat_of", "arrived_at")
+_KNOWN: Final = frozenset(
+    (
+        *(*REQUIRED, *_DEFAULTS, *_PLAIN, "deferred"),
+        *(f"merchant.{part}" for part in _MERCHANT),
+        *(f"location.{part}" for part in _LOCATION),
+    )
+)
 _STATE: Final = 2
 
 
@@ -77,7 +85,7 @@ def read_map(text: str) -> ColumnMap:
     """A map from TOML.
 
     Raises:
-        UnusableMapError: it is none, or a required field is missing.
+        UnusableMapError: it is none, a required field is missing, or a field or a zone is named that there is not.
     """
     try:
         found = msgspec.convert(tomllib.loads(text), ColumnMap)
@@ -85,6 +93,11 @@ def read_map(text: str) -> ColumnMap:
         raise UnusableMapError(f"no map of columns: {error}") from error
     if missing := [name for name in REQUIRED if name not in found.fields]:
         raise UnusableMapError(f"the map does not say where {', '.join(missing)} come from")
+    if unknown := sorted(found.fields.keys() - _KNOWN):
+        raise UnusableMapError(f"the contract has no field {', '.join(unknown)}; it has {', '.join(sorted(_KNOWN))}")
+    zones = {each.zone for each in found.fields.values() if isinstance(each, Source) and each.zone is not None}
+    if unheard := sorted(zones - available_timezones()):
+        raise UnusableMapError(f"there is no zone {', '.join(unheard)}; IANA names one as Europe/Paris")
     return found
 
 

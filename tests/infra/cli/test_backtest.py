@@ -77,8 +77,8 @@ def test_broken_rows_are_counted_with_their_reason_and_a_file_of_nothing_else_fa
         main(["backtest", str(file), "--processes", "1"])
     assert ended.value.code == 1
     said = capsys.readouterr()
-    assert "3 rows, 3 refused" in said.out
-    assert "missing_field" in said.out
+    assert not said.out
+    assert "1: missing_field" in said.err
     assert "none of the 3 rows of few.ndjson is a transaction" in said.err
 
 
@@ -91,6 +91,10 @@ def test_sparkovs_card_numbers_become_tokens(tmp_path: Path, capsys: pytest.Capt
         "2,2020-06-21 12:21:00,4716561796955522,fraud_Kirlin,shopping_net,17.01,a3,33.10,-81.00,0\n"
     )
     refused = backtest(capsys, file, "--map", "sparkov", code=1)
+    with pytest.raises(SystemExit):
+        main(["backtest", str(file), "--map", "sparkov", "--plain", "--report", str(tmp_path / "none.html")])
+    out, err = capsys.readouterr()
+    assert (out, "--tokenise replaces card numbers" in err, (tmp_path / "none.html").exists()) == ("", True, False)
     assert refused["refused"] == {"card_number: card_id": 3}
     told = backtest(capsys, file, "--map", "sparkov", "--tokenise")
     assert (told["refused"], told["live"]["alerts"], told["cases_visible"]) == ({}, 1, 1)

@@ -131,6 +131,19 @@ def test_what_is_missing_is_named() -> None:
         read_map("[fields")
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('"merchnat.city" = "town"', "no field merchnat.city; it has"),
+        ('repeat_of = { column = "r", zone = "America/Nu_York" }', "no zone America/Nu_York"),
+    ],
+)
+def test_what_a_map_misspells_is_named_and_not_passed_over(line: str, said: str) -> None:
+    least = "\n".join(f'{name} = "x"' for name in LEAST)
+    with pytest.raises(UnusableMapError, match=said):
+        read_map(f"[fields]\n{least}\n{line}")
+
+
 def test_a_map_may_leave_zone_and_fraud_out() -> None:
     mapping = read_map(
         '[fields]\ntransaction_id = "id"\ncard_id = { column = "card", prefix = "k-" }\n'
