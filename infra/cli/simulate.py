@@ -23,6 +23,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from infra.cli.place import checked_place
 from infra.cli.processes import worker_processes
 from infra.cli.screen import progress_bar
 from rules.simulate.rows import frame_of, labels_of
@@ -65,10 +66,18 @@ def simulate(
     """Card transactions with known journeys and known fraud, and beside them the truth.
 
     FILE.labels.csv names every transaction that is not an ordinary one and what it is in truth; FILE.cases.csv every
-    compromised card. No message carries any of it.
+    compromised card. No message carries any of it. An earlier simulation under the same name is written over, another
+    file is not.
     """
     if file.suffix.lower() not in list(Format):
         raise typer.BadParameter(f"ends with none of {', '.join(Format)}", param_hint="FILE")
+    checked_place(file, "FILE")
+    if file.exists() and not labels_file(file).exists():
+        raise typer.BadParameter(
+            f"{file} is there already, and no simulation of ours: {labels_file(file).name} is missing beside it."
+            " Name another, or move it away",
+            param_hint="FILE",
+        )
     plan = Plan(cards=cards, days=days, seed=seed, start=start.replace(tzinfo=UTC))
     begun_s = monotonic()
     made = write(plan, file, count=processes or os.cpu_count() or 1, quiet=as_json)

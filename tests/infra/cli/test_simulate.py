@@ -69,3 +69,20 @@ def test_another_ending_is_asked_wrongly(tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["simulate", str(tmp_path / "transactions.txt")])
     assert ended.value.code == 2
+
+
+def test_a_file_that_no_simulation_wrote_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ours = tmp_path / "transactions.ndjson"
+    ours.write_text("the bank's own\n")
+    with pytest.raises(SystemExit) as ended:
+        main(["simulate", str(ours), "--cards", "50", "--days", "1", "--processes", "1"])
+    assert ended.value.code == 2
+    assert "no simulation of ours" in " ".join(capsys.readouterr().err.split())
+    assert ours.read_text() == "the bank's own\n"
+
+
+def test_a_folder_that_is_not_there_is_asked_wrongly(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["simulate", str(tmp_path / "nowhere" / "transactions.ndjson")])
+    assert ended.value.code == 2
+    assert "no place for a file" in " ".join(capsys.readouterr().err.split())
