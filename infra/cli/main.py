@@ -76,7 +76,8 @@ def build(arguments: Sequence[str], commands: Sequence[CommandLine] = COMMANDS) 
         if isinstance(loaded, typer.Typer):
             app.add_typer(loaded, name=command.name, help=command.help)
         else:
-            app.command(command.name, help=command.help)(loaded)
+            said = None if command.name == wanted else command.help  # none: what its docstring says, all of it
+            app.command(command.name, help=said, short_help=command.help)(loaded)
     return app
 
 

@@ -35,6 +35,12 @@ def test_help_lists_every_command_and_imports_none() -> None:
     assert all(command.name in ended.stdout and command.help in ended.stdout for command in COMMANDS)
 
 
+def test_a_commands_own_help_says_all_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(["backtest", "--help"], capsys)
+    assert code == 0
+    assert "the column that the map names" in " ".join(out.split())
+
+
 def test_an_unknown_command_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = run(["dance"], capsys)
     assert code == 2
