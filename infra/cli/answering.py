@@ -46,6 +46,7 @@ async def answering(*urls: str) -> AsyncIterator[None]:
             task.cancel()
 
     async def watch(url: str) -> None:
+        await asyncio.sleep(_LOOK_EVERY_S)
         while await _answers(url):  # noqa: ASYNC110 -- a server is looked after, not a task
             await asyncio.sleep(_LOOK_EVERY_S)
         if not silent:
@@ -86,11 +87,11 @@ async def _answers(url: str) -> bool:
 
 
 async def _ask(url: str) -> None:
-    with suppress(psycopg.Error):
-        async with await psycopg.AsyncConnection.connect(
+    with suppress(psycopg.Error):  # an error is an answer; nothing is asked beyond the greeting
+        conn = await psycopg.AsyncConnection.connect(
             url, autocommit=True, application_name="ringback asks", connect_timeout=SILENT_FOR_S * 2
-        ) as conn:
-            await conn.execute("SELECT 1")
+        )
+        await conn.close()
 
 
 def _told(url: str) -> str:
