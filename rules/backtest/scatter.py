@@ -160,7 +160,7 @@ def _name(name: str, x: float, y: float, taken: list[_Box], *, kind: str) -> str
     )
     taken.append(box)
     near = min(max(x, box.left), box.right), min(max(y, box.top), box.bottom)
-    line = f'<path class="rule" d="M{x:.1f} {y:.1f}L{near[0]:.1f} {near[1]:.1f}"/>' if away else ""
+    line = f'<path class="lead" d="M{x:.1f} {y:.1f}L{near[0]:.1f} {near[1]:.1f}"/>' if away else ""
     return (
         f'{line}<text class="{kind}" text-anchor="middle" x="{(box.left + box.right) / 2:.1f}"'
         f' y="{box.bottom - 3:.1f}">{escape(name)}</text>'
