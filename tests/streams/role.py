@@ -3,7 +3,6 @@
 import asyncio
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Self, TypeVar
 
 from infra.cli.connected import as_environment
 from infra.settings import Settings
+from tests.forked import Started, started
 
 ResultT = TypeVar("ResultT")
 
@@ -22,14 +22,14 @@ class RoleProcess:
     """One role's process; it ends with the block."""
 
     def __init__(self, role: str, settings: Settings, log: Path) -> None:
-        self._command = [sys.executable, "-u", "-c", _START.format(role=role)]
+        self._code = _START.format(role=role)
         self._environment = {**os.environ, **as_environment(settings)}
         self._log = log
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Started | None = None
 
     def __enter__(self) -> Self:
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(self._command, env=self._environment, stderr=log, stdout=log)  # noqa: S603 - our own code
+            self._process = started(self._code, self._environment, log.fileno())
         return self
 
     def __exit__(

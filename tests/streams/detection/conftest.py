@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +18,7 @@ from infra.settings import Settings
 from infra.telemetry import READY_FILE
 from streams.contracts.card_context import CardContext
 from streams.topics import CARD_CONTEXT, FRAUD_ALERTS, PARTITIONER, TRANSACTIONS, TRANSACTIONS_REFUSED, ensure_topics
+from tests.forked import started
 
 PATIENCE_S = 60.0
 _PROGRAM = "from infra.settings import Settings; from streams.detection.worker import run; run(Settings())"
@@ -52,7 +51,7 @@ class Worker:
         self._folder = tempfile.TemporaryDirectory(prefix="ringback-worker-")
         self._ready = Path(self._folder.name) / "ready"
         environment[READY_FILE] = str(self._ready)
-        self.process = subprocess.Popen([sys.executable, "-c", before + _PROGRAM], env=environment)  # noqa: S603 - our own program
+        self.process = started(before + _PROGRAM, environment)
 
     @property
     def ready(self) -> bool:
