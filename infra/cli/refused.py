@@ -12,7 +12,7 @@ from rich.table import Table
 
 from infra.cli.connected import connected_settings
 from infra.cli.keys import with_keys
-from infra.cli.screen import harmless
+from infra.cli.screen import harmless, print_entries
 from infra.clock import utc_now
 from infra.settings import Settings
 from streams.errors import StreamsError
@@ -51,19 +51,19 @@ def list_command(
     if not entries:
         console.print("nothing is set aside")
         return
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in ("id", "refused at (UTC)", "from", "reason"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("detail", overflow="fold")
-    for each in entries[-last:]:
-        table.add_row(
-            each.refusal_id[:_ID_SHOWN],
-            f"{each.refused_at:%Y-%m-%d %H:%M:%S}",
-            harmless(_place(each.origin)),
-            harmless(each.reason),
+    rows = [
+        (
+            (
+                each.refusal_id[:_ID_SHOWN],
+                f"{each.refused_at:%Y-%m-%d %H:%M:%S}",
+                harmless(_place(each.origin)),
+                harmless(each.reason),
+            ),
             harmless(each.detail) + (f" (sent again {each.retried_at:%Y-%m-%d %H:%M})" if each.retried_at else ""),
         )
-    console.print(table)
+        for each in entries[-last:]
+    ]
+    print_entries(console, ("id", "refused at (UTC)", "from", "reason"), rows)
     counts = Counter(each.reason for each in entries)
     console.print(
         f"\n{len(entries)} set aside: " + ", ".join(f"{n} {harmless(why)}" for why, n in counts.most_common())

@@ -17,7 +17,7 @@ from infra.cli.connected import connected_settings
 from infra.cli.keys import with_keys
 from infra.cli.opened import history_settings, opened_history
 from infra.cli.ruleset_option import chosen_ruleset, read_ruleset
-from infra.cli.screen import harmless
+from infra.cli.screen import harmless, print_entries
 from infra.clock import utc_now
 from infra.history.store import History
 from infra.settings import Settings
@@ -163,16 +163,22 @@ def alerts_command(
             _print_json(each)
         return
     console = Console(markup=False, highlight=False)
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in ("raised at (UTC)", "mode", "card", "status", "verdict"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("evidence", overflow="fold")
-    for each in found[-last:]:
-        raised_at = f"{each.raised_at:%Y-%m-%d %H:%M:%S}"
-        words = harmless(each.evidence.words or each.suspect)
-        table.add_row(raised_at, each.mode, harmless(each.card_id), each.status, harmless(each.verdict), words)
-    if found:
-        console.print(table)
+    rows = [
+        (
+            (
+                f"{each.raised_at:%Y-%m-%d %H:%M:%S}",
+                each.mode,
+                harmless(each.card_id),
+                each.status,
+                harmless(each.verdict),
+            ),
+            harmless(each.evidence.words or each.suspect),
+        )
+        for each in found[-last:]
+    ]
+    if rows:
+        print_entries(console, ("raised at (UTC)", "mode", "card", "status", "verdict"), rows)
+        console.print()
     console.print(_counted(found, version))
 
 
