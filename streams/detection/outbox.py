@@ -32,6 +32,7 @@ from streams.detection.recall import Recall
 from streams.detection.rows import Found, Outcome, SetAside
 from streams.errors import BrokerAway, StreamsError
 from streams.feed.refused import Origin, refusal_message
+from streams.feed.rows import explained
 from streams.producer import Outgoing, Producer, Sent, answers
 from streams.topics import FRAUD_ALERTS, TRANSACTIONS, TRANSACTIONS_REFUSED, ensure_topics
 
@@ -240,7 +241,7 @@ class Outbox:
         value = refusal_message(
             outcome.value,
             reason=outcome.reason,
-            detail=outcome.field,
+            detail=explained(outcome.value, outcome.reason, outcome.field),
             origin=Origin(kind="topic", name=TRANSACTIONS, partition=partition.number, offset=outcome.offset),
             refused_at=self._clock(),
             incarnation=partition.identity,

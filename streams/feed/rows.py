@@ -34,15 +34,16 @@ def read_row(raw: bytes, *, allow_card_numbers: bool = False) -> Good | Bad:
     try:
         transaction = decode(raw, allow_card_numbers=allow_card_numbers)
     except Refusal as refusal:
-        return Bad(raw, refusal.reason, _explained(raw, refusal))
+        return Bad(raw, refusal.reason, explained(raw, refusal.reason, refusal.field))
     return Good(raw, transaction.transaction_id, transaction.card_id)
 
 
-def _explained(raw: bytes, refusal: Refusal) -> str:
-    if refusal.reason == "not_json":
+def explained(raw: bytes, reason: str, field: str) -> str:
+    """What is wrong with a refused row, for whoever has to mend it; repeats no value of the row."""
+    if reason == "not_json":
         return _not_json(raw)
-    wanted = f"; it is {_WANTED[refusal.field]}" if refusal.field in _WANTED else ""
-    return _DETAILS.get(refusal.reason, refusal.reason).format(field=refusal.field, wanted=wanted)
+    wanted = f"; it is {_WANTED[field]}" if field in _WANTED else ""
+    return _DETAILS.get(reason, reason).format(field=field, wanted=wanted)
 
 
 def _not_json(raw: bytes) -> str:
@@ -66,6 +67,7 @@ _DETAILS: Final = {
     "missing_field": "the required field {field} is missing{wanted}",
     "wrong_type": "the field {field} is not of the contract's type{wanted}",
     "wrong_value": "the value of the field {field} is not one that the contract has{wanted}",
+    "ahead_of_its_time": "the field {field} lies more than a day ahead of the moment at which the broker took the row",
     "card_number": "the field {field} looks like a card number; send a token in its place",
 }
 _BYTE: Final = re.compile(r"\(byte (?P<byte>[0-9]+)\)")

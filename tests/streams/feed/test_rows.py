@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from streams.feed.rows import Bad, read_row
+from rules.transaction import Refusal, decode
+from streams.feed.rows import Bad, explained, read_row
 
 GOOD = {
     "transaction_id": "t-1",
@@ -25,3 +26,16 @@ def test_an_id_that_is_refused_is_told_what_one_is(field: str, value: object) ->
     assert isinstance(row, Bad)
     assert f"the field {field} " in row.detail
     assert row.detail.endswith("it is a string of 1 to 64 characters, none of them NUL")
+
+
+@pytest.mark.parametrize("raw", [b"", b"\xff", b"{", b"[]", b"{}", b'{"card_id": 4111111111111111}', b"[" * 5_000])
+def test_whatever_is_refused_is_explained(raw: bytes) -> None:
+    with pytest.raises(Refusal) as refused:
+        decode(raw)
+    said = explained(raw, refused.value.reason, refused.value.field)
+    assert " " in said
+    assert "4111" not in said
+
+
+def test_a_time_to_come_is_explained() -> None:
+    assert "occurred_at lies more than a day ahead" in explained(b"", "ahead_of_its_time", "occurred_at")
