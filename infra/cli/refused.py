@@ -24,6 +24,7 @@ from streams.feed.set_aside import Entry, folded, refusals
 FAILED: Final = 1
 _SHOWN_AT_MOST: Final = 50
 _ID_SHOWN: Final = 8
+_CHARACTERS_SHOWN: Final = 4_000
 
 app = typer.Typer(no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line, for scripts.")]
@@ -97,7 +98,9 @@ def show_command(
         table.add_row(name, harmless(value))
     console.print(table)
     console.print()
-    console.print(harmless(found.original), soft_wrap=True)
+    console.print(harmless(found.original[:_CHARACTERS_SHOWN]), soft_wrap=True)
+    if len(found.original) > _CHARACTERS_SHOWN:
+        console.print(f"\nand {len(found.original) - _CHARACTERS_SHOWN:,} characters more; --json has all that is kept")
 
 
 @app.command("retry")
