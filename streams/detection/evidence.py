@@ -16,6 +16,7 @@ from typing import Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
+from streams.detection.hang_up import hang_up
 from streams.topics import TRANSACTIONS
 
 logger = logging.getLogger(__name__)
@@ -65,8 +66,7 @@ class RecordReader:
         """Ends the connection."""
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
-            with contextlib.suppress(KafkaError):
-                await consumer.stop()
+            await hang_up(consumer)
 
     async def _read(self, offsets: list[int], found: dict[int, bytes]) -> None:
         consumer = await self._open()
@@ -100,7 +100,7 @@ class RecordReader:
                 consumer.assign([self._here])
                 consumer.pause(self._here)  # or it reads on by itself
             except BaseException:
-                await consumer.stop()
+                await hang_up(consumer)
                 raise
             self._consumer = consumer
         return self._consumer

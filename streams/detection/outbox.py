@@ -14,10 +14,10 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from infra.clock import Clock
 from infra.metrics import ALERTS, RULESET_ALERTS
@@ -103,10 +103,14 @@ class Outbox:
                 await self._changed.wait_for(lambda: self._sent >= ticket)
 
     async def run(self) -> None:
-        """Sends for ever."""
+        """Sends for ever.
+
+        Raises:
+            RuntimeError: one of the two ended as if cancelled, and nobody had; nothing would be said any more.
+        """
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._say())
-            tasks.create_task(self._hear())
+            tasks.create_task(_to_the_end(self._say()))
+            tasks.create_task(_to_the_end(self._hear()))
 
     async def _say(self) -> None:
         """Posts what waits, some at a time, ahead of the broker's answers."""
@@ -247,3 +251,14 @@ class Outbox:
             incarnation=partition.identity,
         )
         return Outgoing(TRANSACTIONS_REFUSED, None, value)
+
+
+async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """A cancellation that nobody asked for, which a group of tasks would take for a quiet end, is an error."""
+    try:
+        await work
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+    raise RuntimeError("what is to be said for ever has ended")

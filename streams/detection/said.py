@@ -6,7 +6,6 @@ the topic was made anew: of one card only the newest word is heeded, so that to 
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Mapping
 from datetime import datetime
@@ -20,6 +19,7 @@ from infra.settings import Settings
 from rules.context import MOST_NAMED
 from rules.memory import Context, QuietPair
 from streams.detection.ends import ends_of
+from streams.detection.hang_up import hang_up
 from streams.errors import BrokerAway, TopicMissing
 from streams.topics import CARD_CONTEXT, TRANSACTIONS, ensure_topics, topic_identity
 
@@ -133,8 +133,7 @@ class Sayings:
         self._news.clear()
         self.ends = {}
         if consumer is not None:
-            with contextlib.suppress(KafkaError):
-                await consumer.stop()
+            await hang_up(consumer)
 
     async def _open(self, stored: Mapping[int, tuple[str, int] | None]) -> None:
         consumer = AIOKafkaConsumer(
@@ -144,8 +143,8 @@ class Sayings:
             auto_offset_reset="earliest",
             fetch_max_wait_ms=200,
         )
-        await consumer.start()
         self._consumer = consumer
+        await consumer.start()
         places = {number: TopicPartition(CARD_CONTEXT, number) for number in stored}
         feed = {number: TopicPartition(TRANSACTIONS, number) for number in stored}
         ends = await ends_of(consumer, [*places.values(), *feed.values()])

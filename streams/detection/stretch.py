@@ -20,6 +20,7 @@ from typing import Final, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from streams.detection.hang_up import hang_up
 from streams.detection.rows import Found, Outcome, Rows
 from streams.topics import TRANSACTIONS
 
@@ -122,5 +123,5 @@ async def anything_between(servers: str, partition: int, position: int, end: int
             if records := found.get(place):
                 return bool(records[0].offset < end)
     finally:
-        await consumer.stop()
+        await hang_up(consumer)
     return False

@@ -198,3 +198,21 @@ async def test_nothing_new_is_said_while_something_is_said_again(
     await said(outbox)
     assert broker.offsets()[-2:] == [0, 1]
     await partition.state.close()
+
+
+async def test_what_says_for_ever_does_not_end_without_a_word(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch, broker: Broker
+) -> None:
+    """As when a driver that ends its own work has whoever asked for it believe itself cancelled."""
+    outbox = Outbox(cast("Producer", broker), Settings(kafka_servers="localhost:1"), lambda: datetime.now(UTC))
+
+    async def cancelled(_batch: object) -> None:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(outbox, "_look_up", cancelled)
+    partition = await claimed(redis_url)
+    await outbox.put(partition, [finding(1)])
+    with pytest.RaisesGroup(pytest.RaisesExc(RuntimeError, match="has ended")):
+        async with asyncio.timeout(20):
+            await outbox.run()
+    await partition.state.close()
