@@ -96,7 +96,7 @@ class _Head(msgspec.Struct, array_like=True):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_record = _RECORD.pack
+_record, _record_at = _RECORD.pack, _RECORD.unpack_from
 _decode_head = msgspec.msgpack.Decoder(_Head).decode
 _NO_HEAD: Final = _encode(_Head(Memory().cut, Memory().others_cut, b"", {}, {}))
 
@@ -240,8 +240,8 @@ def entry_before(value: bytes, end: int) -> tuple[Entry, int]:
     Raises:
         struct.error, IndexError, UnicodeDecodeError: there is none.
     """
-    at = end - _RECORD.size
-    seconds, number, lat_e7, lon_e7, digest, high, low = _RECORD.unpack_from(value, at)
+    at = end - RECORD_SIZE
+    seconds, number, lat_e7, lon_e7, digest, high, low = _record_at(value, at)
     at_us = seconds * _SECOND_US + (number >> MICROSECONDS_AT)
     length, ref = number & SHORT, high << 32 | low
     radius_m = 0
@@ -268,21 +268,32 @@ def entry_before(value: bytes, end: int) -> tuple[Entry, int]:
             repeat_of = value[begin : at - 1].decode()
             at = begin
     begin = at - 1 - length
-    name = value[begin:at].decode()
-    trust, grade = trust_of(number), grade_of(number)
+    name, trust, grade = value[begin:at].decode(), number >> _TRUST_AT & _TWO_BITS, number >> _GRADE_AT & _TWO_BITS
     return Entry(at_us, name, trust, lat_e7, lon_e7, radius_m, grade, digest, ref, repeat_of, device), begin
 
 
 def _packed(entry: Entry) -> bytes:
-    name, ref = entry.transaction_id.encode(), entry.ref
+    name, ref, at_us = entry.transaction_id.encode(), entry.ref, entry.at_us
+    seconds, length = at_us // _SECOND_US, len(name) - 1
+    number = at_us % _SECOND_US << MICROSECONDS_AT | entry.grade << _GRADE_AT | entry.trust << _TRUST_AT | length
+    if ref > SHORT_REF or length > SHORT or entry.radius_m or entry.device or entry.repeat_of is not None:
+        return _packed_besides(entry, name)
+    try:
+        return name + _record(seconds, number, entry.lat_e7, entry.lon_e7, entry.digest, ref >> 32, ref & 0xFFFFFFFF)
+    except StructError:
+        return _packed_besides(entry, name)
+
+
+def _packed_besides(entry: Entry, name: bytes) -> bytes:
+    """The same of one that has more than an id and a record, or a time that this does not hold."""
     seconds, microseconds = divmod(entry.at_us, _SECOND_US)
-    number, length, far_us = kind_of(entry.trust, entry.grade), len(name) - 1, None
+    far_us = None
     if not 0 <= seconds < _FAR_S:
         seconds, microseconds, far_us = _FAR_S, 0, entry.at_us
-    device, repeat_of, radius_m = entry.device, entry.repeat_of, entry.radius_m
-    if radius_m or device or length > SHORT or ref > SHORT_REF or repeat_of is not None or far_us is not None:
-        name += besides_of(length, radius_m, ref, device, repeat_of=repeat_of, far_us=far_us)
-        number |= BESIDES
-    number |= microseconds << MICROSECONDS_AT | length & SHORT
-    high, low = ref >> 32 & 0xFF, ref & 0xFFFFFFFF
-    return name + _record(seconds, number, entry.lat_e7, entry.lon_e7, entry.digest, high, low)
+    length, ref = len(name) - 1, entry.ref
+    number = microseconds << MICROSECONDS_AT | BESIDES | kind_of(entry.trust, entry.grade) | length & SHORT
+    return (
+        name
+        + besides_of(length, entry.radius_m, ref, entry.device, repeat_of=entry.repeat_of, far_us=far_us)
+        + _record(seconds, number, entry.lat_e7, entry.lon_e7, entry.digest, ref >> 32 & 0xFF, ref & 0xFFFFFFFF)
+    )

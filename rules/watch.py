@@ -74,6 +74,8 @@ _TRUST: Final = {
 }
 _CARD_BLOCKED: Final = "card_blocked"
 _glance, _last = GLANCE.unpack_from, LAST.pack
+_END: Final = -GLANCE.size
+_ENTRIES: Final = slice(-END_SIZE)
 
 Judged: TypeAlias = tuple[bytes, Sequence[Finding]]
 """The card's memory with the transaction in it, and what changed by it: nearly always nothing."""
@@ -130,8 +132,8 @@ class Watch:
             Refusal: more than a day ahead of the stamp; the watermark has not changed.
         """
         at = transaction.occurred_at - EPOCH
-        at_s = at.days * _DAY_S + at.seconds
-        at_us = at_s * _SECOND_US + at.microseconds  # as Transaction.at_us, in half the time
+        at_s, microseconds = at.days * _DAY_S + at.seconds, at.microseconds
+        at_us = at_s * _SECOND_US + microseconds  # as Transaction.at_us, in half the time
         if at_us > stamp_ms * 1000 + _AHEAD_US:
             raise Refusal("ahead_of_its_time", "occurred_at")
         if at_us > self.watermark_us:
@@ -168,10 +170,10 @@ class Watch:
         quick = quick and transaction.repeat_of is None and transaction.decline_reason != _CARD_BLOCKED
         since, room, several = NOBODY, ROOM, False
         if memory:
-            last_s, believed_lat_e7, believed_lon_e7, since, room = _glance(memory, -GLANCE.size)
+            last_s, believed_lat_e7, believed_lon_e7, since, room = _glance(memory, _END)
             if room in _LAST_ROOMS:
                 memory = self._trimmed(memory)
-                last_s, believed_lat_e7, believed_lon_e7, since, room = _glance(memory, -GLANCE.size)
+                last_s, believed_lat_e7, believed_lon_e7, since, room = _glance(memory, _END)
             several = room > SEVERAL
             # `find` is twice as fast as `in`
             quick = (
@@ -184,7 +186,7 @@ class Watch:
             )
             if quick and level != NONE and since != NOBODY:
                 if since:
-                    _, believed_lat_e7, believed_lon_e7, _, _ = _glance(memory, -GLANCE.size - since)
+                    _, believed_lat_e7, believed_lon_e7, _, _ = _glance(memory, _END - since)
                 # what is so near to that one is near everything else that it might contradict
                 near = self._near_e7 // 2 if several else self._near_e7
                 quick = (
@@ -209,11 +211,11 @@ class Watch:
         elif since != NOBODY:
             since += len(name) + RECORD_SIZE
         try:  # in this order the long one is copied once less
-            return (memory[:-END_SIZE] or FIRST) + (
+            return (memory[_ENTRIES] or FIRST) + (
                 name
                 + _last(
                     at_s,
-                    at.microseconds << MICROSECONDS_AT | kind | length,
+                    microseconds << MICROSECONDS_AT | kind | length,
                     lat_e7,
                     lon_e7,
                     transaction.digest,
