@@ -34,7 +34,10 @@ MOST_ASKED = 4
 
 
 class Who(msgspec.Struct, frozen=True, kw_only=True):
-    """The customer, masked or not. ``there``: where the card's believed payments put them."""
+    """The customer, masked or not. ``there``: where the card's believed payments put them.
+
+    ``token``: the card as the bank names it, where its owner is not known: by that the card desk finds them.
+    """
 
     known: bool
     name: str
@@ -47,6 +50,7 @@ class Who(msgspec.Struct, frozen=True, kw_only=True):
     there_time: str
     jurisdiction: str
     cards: tuple[tuple[str, bool], ...]
+    token: str
     notices: tuple[str, ...]
     opted_out: tuple[str, ...]
     consents: tuple[str, ...]
@@ -248,7 +252,7 @@ def _what(asked: Sequence[AlertView]) -> str:
     return listed + (f", all{where}" if where and len(named) > 2 else where)  # noqa: PLR2004 - two need no "all"
 
 
-def _nobody(name: str, *, there: str = "", there_time: str = "", cards: tuple[tuple[str, bool], ...] = ()) -> Who:
+def _nobody(name: str, *, there: str = "", there_time: str = "", token: str = "") -> Who:
     return Who(
         known=False,
         name=name,
@@ -260,7 +264,8 @@ def _nobody(name: str, *, there: str = "", there_time: str = "", cards: tuple[tu
         there=there,
         there_time=there_time,
         jurisdiction="",
-        cards=cards,
+        cards=(),
+        token=token,
         notices=(),
         opted_out=(),
         consents=(),
@@ -276,8 +281,8 @@ def _who(profile: Profile | None, state: CaseState, alerts: Sequence[AlertView],
     there = ", ".join(filter(None, (believed.place, believed.country))) if believed else ""
     there_time = local(now, believed.zone) if believed and believed.zone else ""
     if profile is None:
-        card = state.card_id[-4:] if not masked else HIDDEN
-        return _nobody("Unknown owner", there=there, there_time=there_time, cards=((card, True),))
+        token = HIDDEN if masked else state.card_id
+        return _nobody("Unknown owner", there=there, there_time=there_time, token=token)
     city = ", ".join(str(profile.home[part]) for part in ("city", "country") if profile.home.get(part))
     suspected = {alert.card_id for alert in state.alerts.values()}
     cards = tuple(
@@ -299,6 +304,7 @@ def _who(profile: Profile | None, state: CaseState, alerts: Sequence[AlertView],
         there_time=there_time,
         jurisdiction=profile.jurisdiction,
         cards=cards,
+        token="",
         notices=() if masked else notices,
         opted_out=tuple(said(CHANNELS, each) for each in sorted(profile.opted_out)),
         consents=profile.consents,

@@ -72,7 +72,11 @@ class AlertView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PaymentRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the card's recent payments. ``mark``: ``suspect``, ``believed`` or empty."""
+    """One of the card's recent payments.
+
+    ``mark``: ``suspect``, ``believed``, ``struck out`` (it was believed, and was not the customer's), ``taken back``
+    (it was a suspect, and is none any more), or empty.
+    """
 
     transaction_id: str
     at: datetime | None
@@ -130,16 +134,19 @@ def alert_view(
 
 def payments(evidence: Collection[Mapping[str, Any]], state: CaseState) -> list[PaymentRow]:
     """The payments that the alerts' evidence names, newest first, each once."""
-    believed = {alert.against for alert in state.alerts.values() if alert.against}
+    standing = [alert for alert in state.alerts.values() if not alert.withdrawn]
     suspects = {alert.suspect for alert in state.alerts.values()}
+    marks = dict.fromkeys(suspects, "taken back")
+    marks |= {alert.against: "believed" for alert in standing if alert.against}
+    marks |= {alert.suspect: "suspect" for alert in standing}
+    marks |= dict.fromkeys(state.struck_out, "struck out")
     rows: dict[str, PaymentRow] = {}
     for card in evidence:
         named = [_recent_of(card[end]) for end in ("suspect", "against") if isinstance(card.get(end), Mapping)]
         recent = card.get("recent")
         for payment in [*(recent if isinstance(recent, Sequence) else ()), *named]:
             transaction_id = str(payment.get("transaction_id", ""))
-            mark = "suspect" if transaction_id in suspects else "believed" if transaction_id in believed else ""
-            rows.setdefault(transaction_id, _payment(payment, transaction_id, mark))
+            rows.setdefault(transaction_id, _payment(payment, transaction_id, marks.get(transaction_id, "")))
     ordered = sorted(rows.values(), key=lambda row: (row.at is not None, row.at), reverse=True)
     return ordered[: REACH + len(suspects)]
 

@@ -52,7 +52,6 @@ _BECAUSE = {
     "review": "It came more than a day late, or two devices are apart. Nothing has been sent, and the card is free.",
     "blocked_card_used": "The card is blocked, and somebody has used it. The bank declined the payment.",
     "unknown_owner": "The bank has not said whose card this is, so nobody could be told.",
-    "alert_withdrawn": "Detection has taken the alert back, and any hold is coming off. The customer has our message.",
     "not_reached": "Neither SMS nor email arrived.",
     "confirm_by_phone": "The customer replied “it was me”. The case is grave, so the hold waits for your call.",
     "denied_by_reply": "The customer replied “it was not me”: declined already. The card is not blocked yet.",
@@ -104,16 +103,29 @@ def advise(
         return Advice(step="look", title="Waiting for a supervisor", hint=_FOR_A_SUPERVISOR)
     if not task.taken_by:
         hint = _BEFORE_TAKING.get(task.reason, "Take the task to see whom it is about.")
+        if task.reason == "alert_withdrawn" and not told(state):
+            hint = (
+                "Detection has taken the alert back, and nobody was written to. Take it, and see what is left to say."
+            )
         return Advice(step="take", title="Take the task", hint=hint)
     if task.taken_by != operator:
         hint = "You can read along, masked. If they go quiet, it is back in the queue by itself."
         return Advice(step="look", title=f"{task.taken_by} has this case", hint=hint)
     advice = _in_hand(state, task.reason, what=what, bank=bank, count=count)
     # Once an operator has heard the answer, what the task was for is done.
-    because = "" if advice.step == "wrap_up" else _BECAUSE.get(task.reason, "")
+    because = "" if advice.step == "wrap_up" else _because(state, task.reason)
     if task.escalated:
         because = f"{_ESCALATED} {because}".strip()
     return msgspec.structs.replace(advice, because=because)
+
+
+def _because(state: CaseState, reason: str) -> str:
+    """Why the task is there; of an alert that was taken back, what is true of the card and of the customer."""
+    if reason != "alert_withdrawn":
+        return _BECAUSE.get(reason, "")
+    card = "this card is blocked for what was struck out" if state.struck_out else "any hold is coming off"
+    heard = "The customer has our message." if told(state) else "Nobody was written to."
+    return f"Detection has taken the alert back, and {card}. {heard}"
 
 
 def _in_hand(state: CaseState, reason: str, *, what: str, bank: str, count: int) -> Advice:
@@ -123,11 +135,12 @@ def _in_hand(state: CaseState, reason: str, *, what: str, bank: str, count: int)
         return Advice(
             step="verify",
             title="Find the owner",
-            hint="Ask the card desk whose card this is. Once the bank says so, the customer is shown here; then ring.",
+            hint="Ask the card desk whose card this is: its token stands under Who. Once the bank says so, the customer"
+            " is shown here; then ring.",
         )
     if not state.verified:
         return _make_sure(state, bank)
-    question = _QUESTIONS.get(reason, _QUESTION)
+    question = _QUESTION if reason == "alert_withdrawn" and not told(state) else _QUESTIONS.get(reason, _QUESTION)
     return Advice(
         step="ask",
         title="Ask about the payment" if count == 1 else f"Ask about the {count} payments",

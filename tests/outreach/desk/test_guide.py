@@ -126,6 +126,28 @@ def test_whoever_has_the_task_in_hand_still_reads_why_it_is_there() -> None:
         assert advise(case(taken_by="dara", reason=reason), "dara", what="", bank="").because
 
 
+ARRIVED = ContactState(contact_id="m", step=1, purpose="alert", channel="sms", status="delivered")
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"contacts": {"m": ARRIVED}}, "any hold is coming off. The customer has our message."),
+        ({}, "any hold is coming off. Nobody was written to."),
+        ({"struck_out": ("t0",)}, "this card is blocked for what was struck out. Nobody was written to."),
+    ],
+)
+def test_of_an_alert_that_was_taken_back_it_is_said_what_is_true_of_the_card_and_of_the_customer(
+    more: dict[str, Any], said: str
+) -> None:
+    state = case(taken_by="dara", reason="alert_withdrawn", verified=frozenset({("dara", "callback")}), **more)
+    advice = advise(state, "dara", what="12.00 EUR at a shop", bank="B")
+    assert said in advice.because
+    assert ("We wrote to you" in advice.say) is ("contacts" in more)
+    waiting = advise(case(reason="alert_withdrawn", **more), "dara", what="", bank="B").hint
+    assert ("nobody was written to" in waiting) is ("contacts" not in more)
+
+
 def test_what_nobody_did_is_not_shown_as_done() -> None:
     by_reply = case(task=None, confirmed={"t1": "reply"}, resolution="genuine")
     assert [each.state for each in way(advise(by_reply, "dara", what="", bank=""), by_reply)] == [
