@@ -17,8 +17,7 @@ DECISIONS := $(shell echo 'rules/* \
 	outreach/cases/calls.py outreach/cases/evolve_calls.py outreach/cases/contacts.py outreach/cases/supervision.py outreach/cases/tasks.py outreach/cases/draft.py outreach/cases/evolve.py \
 	outreach/cases/identity.py outreach/cases/state.py \
 	outreach/contact/policy.py outreach/contact/replies.py outreach/contact/encoding.py streams/rulesets/decide.py' | tr -s ' \t\\' ,)
-# The slowest first, so that no process is left with them at the end.
-TESTS ?= tests/streams tests/infra tests
+TESTS ?= tests
 PYTEST := $(BIN)/python -m pytest
 
 .PHONY: help demo test check format lock bench bench-detection bench-history bench-limits test-kafka test-faults test-faults-full clean setup
@@ -33,7 +32,9 @@ test: $(READY) ## Run the tests with branch coverage
 	@rm -f .coverage .coverage.*
 	@# hypothesis's tables of Unicode: made here in seconds, and not by each process under coverage in many
 	@$(BIN)/python -c 'from hypothesis import given, strategies; given(strategies.text())(lambda text: None)()'
-	$(PYTEST) -m "not faults" --numprocesses 4 --dist loadfile --cov --cov-branch --cov-report= $(TESTS)
+	@# Each process begins in another room and, at its end, takes over what others still have: those that wait for servers
+	@# and those that compute go side by side. Compiled files are kept whatever the environment says: they serve all.
+	env -u PYTHONDONTWRITEBYTECODE $(PYTEST) -m "not faults" --numprocesses 4 --dist worksteal --cov --cov-branch --cov-report= $(TESTS)
 	@echo; echo "Coverage, branches included:"
 	@$(BIN)/coverage report --skip-covered --skip-empty --format=text | tail -n 40
 	@echo; echo "Uncovered in the rules and the deciders (must be nothing):"
