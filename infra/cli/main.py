@@ -87,7 +87,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app = build(given)
         if "structlog" in sys.modules:  # a command without it starts sooner
-            _keep_logs_apart()
+            from infra.cli.logs import keep_logs_apart  # noqa: PLC0415 - loaded only where there may be a log
+
+            keep_logs_apart()
         app(args=given, prog_name="ringback")
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
@@ -121,14 +123,6 @@ def _explain_settings(error: Any) -> str:
         return str(error)
     wrong = (f"RINGBACK_{'.'.join(map(str, each['loc'])).upper()}: {each['msg']}" for each in error.errors())
     return "settings that cannot be used:\n  " + "\n  ".join(wrong)
-
-
-def _keep_logs_apart() -> None:
-    """Leaves the standard output to what a command says; a role sets its logs up by itself."""
-    from infra.telemetry import to_standard_error  # noqa: PLC0415 - loaded only where there may be a log
-    from rules.card_number import mask_card_numbers  # noqa: PLC0415
-
-    to_standard_error(mask_numbers=mask_card_numbers)
 
 
 def _root() -> None:

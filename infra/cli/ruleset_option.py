@@ -1,14 +1,10 @@
 """Which rule set a command works with: the built-in one, a file, or a version of the history."""
 
-import asyncio
 from pathlib import Path
 
-from infra.cli.opened import history_settings, opened_history
-from infra.clock import utc_now
 from rules.ruleset import LIVE, RuleSet
 from rules.ruleset_text import parsed
 from rules.thresholds import Problem, UnusableRuleSet
-from streams.rulesets.service import RuleSets
 
 _ENDINGS = frozenset({".toml", ".json"})
 
@@ -29,7 +25,7 @@ def chosen_ruleset(name: str | None) -> RuleSet:
     path = Path(name)
     if path.suffix in _ENDINGS or path.is_file():
         return read_ruleset(path)
-    return asyncio.run(_looked_up(name))
+    return _looked_up(name)
 
 
 def read_ruleset(path: Path) -> RuleSet:
@@ -45,6 +41,18 @@ def read_ruleset(path: Path) -> RuleSet:
         raise UnusableRuleSet([Problem(str(path), "it is no text in UTF-8")]) from None
 
 
-async def _looked_up(version: str) -> RuleSet:
-    async with opened_history(history_settings(), readable=False) as history:
-        return (await RuleSets(history, utc_now).look(version))[0].ruleset
+def _looked_up(version: str) -> RuleSet:
+    """Asks the history; the drivers of its servers take longer to import than a file takes to be judged."""
+    import asyncio  # noqa: PLC0415
+
+    from infra.cli.logs import keep_logs_apart  # noqa: PLC0415
+    from infra.cli.opened import history_settings, opened_history  # noqa: PLC0415
+    from infra.clock import utc_now  # noqa: PLC0415
+    from streams.rulesets.service import RuleSets  # noqa: PLC0415
+
+    async def look() -> RuleSet:
+        async with opened_history(history_settings(), readable=False) as history:
+            return (await RuleSets(history, utc_now).look(version))[0].ruleset
+
+    keep_logs_apart()
+    return asyncio.run(look())

@@ -35,6 +35,17 @@ def test_help_lists_every_command_and_imports_none() -> None:
     assert all(command.name in ended.stdout and command.help in ended.stdout for command in COMMANDS)
 
 
+def test_judging_without_the_history_loads_nothing_that_speaks_to_servers() -> None:
+    code = (
+        "import sys; from infra.cli.main import main\n"
+        "try: main(['judge', '/dev/null'])\n"
+        "except SystemExit as ended: assert not ended.code\n"
+        "assert not {'psycopg', 'redis', 'faust', 'structlog', 'asyncio'} & set(sys.modules)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603 - our own lines
+    assert ended.returncode == 0, ended.stderr
+
+
 def test_a_commands_own_help_says_all_of_it(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(["backtest", "--help"], capsys)
     assert code == 0
