@@ -1,6 +1,8 @@
 """A bank's own columns become the contract's: two public layouts, and what a map can say."""
 
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -142,6 +144,34 @@ def test_what_a_map_misspells_is_named_and_not_passed_over(line: str, said: str)
     least = "\n".join(f'{name} = "x"' for name in LEAST)
     with pytest.raises(UnusableMapError, match=said):
         read_map(f"[fields]\n{least}\n{line}")
+
+
+def test_the_map_that_the_page_shows_reads_a_banks_own_file() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "detection.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    row = {
+        "txn_ref": "7",
+        "pan": "4929",
+        "sequence": "1",
+        "local_time": "14.03.2026 11:12:00",
+        "amount": "€ 12.50",
+        "merchant": "Café",
+        "town": "Paris",
+        "country": "France",
+        "pos": "P",
+        "de22": "90",
+        "confirmed_fraud": "Y",
+    }
+    frame = as_contract(pl.DataFrame({name: [value] for name, value in row.items()}), read_map(shown), 0)
+    assert frame["fraud"].to_list() == [True]
+    (read,) = decoded(frame)
+    assert (read.card_id, str(read.amount), read.entry_mode, read.channel) == (
+        *("4929-1", "12.50"),
+        *("magstripe", "card_present"),
+    )
+    assert read.occurred_at == datetime(2026, 3, 14, 10, 12, tzinfo=UTC)
+    assert read.merchant is not None
+    assert (read.merchant.city, read.merchant.country) == ("Paris", "FR")
 
 
 def test_a_map_may_leave_zone_and_fraud_out() -> None:
