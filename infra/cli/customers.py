@@ -51,7 +51,7 @@ def import_command(
         console = Console(markup=False, highlight=False)
         for each in outcome["refused"]:
             console.print(f"line {each['line']}: {harmless(each['problem'])}", style="red", soft_wrap=True)
-        told = f"{outcome['recorded']} customers recorded"
+        told = f"{outcome['recorded']} customer{'' if outcome['recorded'] == 1 else 's'} recorded"
         console.print(told + (f", {outcome['adopted']} cases have found their owner" if outcome["adopted"] else ""))
     if outcome["refused"]:
         raise typer.Exit(FAILED)
