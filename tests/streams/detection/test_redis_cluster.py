@@ -59,8 +59,10 @@ async def test_a_slot_that_moves_to_another_node_is_followed(cluster: RedisClust
     state = PartitionState(cluster.url, 3)
     await state.claim(TOPIC, NOW)
     await state.flush(change(5, {"card": b"memory"}))
+    assert await state.load(["card"]) == {"card": b"memory"}
     before = cluster.serving(hash_name(3))
     cluster.move(hash_name(3), to=(before + 1) % 3)
+    assert await state.load(["card"]) == {"card": b"memory"}
     await state.flush(change(6, {"other": b"memory"}))
     assert cluster.serving(hash_name(3)) == (before + 1) % 3
     assert await state.load(["card", "other"]) == {"card": b"memory", "other": b"memory"}

@@ -1,11 +1,13 @@
 """The fence: who has lost a partition writes nothing more."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import redis
+from redis.exceptions import ResponseError
 
 from streams.detection import state as room
 from streams.detection.errors import Fenced, StateLost
@@ -102,6 +104,37 @@ async def test_a_flush_whose_connection_was_cut_is_made_once(state: PartitionSta
     await state.flush(change(2, {"card": b"x"}))
     with redis.Redis.from_url(redis_url) as client:
         assert client.hmget(hash_name(3), "position", "serial") == [b"2", b"2"]
+
+
+async def test_cards_whose_connection_was_cut_are_read_over_another(state: PartitionState, redis_url: str) -> None:
+    await state.claim(FIRST, NOW)
+    await state.flush(change(1, {"card": b"memory"}))
+    assert await state.load(["card"]) == {"card": b"memory"}
+    with redis.Redis.from_url(redis_url) as client:
+        client.client_kill_filter(_type="normal", skipme=True)
+    assert await state.load(["card"]) == {"card": b"memory"}
+
+
+async def test_the_answer_of_a_read_that_was_given_up_is_no_other_ones(
+    state: PartitionState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def given_up() -> None:
+        raise asyncio.CancelledError
+
+    await state.claim(FIRST, NOW)
+    await state.flush(change(1, {"a": b"1", "b": b"2"}))
+    assert await state.load(["a"]) == {"a": b"1"}
+    monkeypatch.setattr(state._reader, "read_response", given_up)
+    with pytest.raises(asyncio.CancelledError):
+        await state.load(["a"])
+    assert await state.load(["b"]) == {"b": b"2"}
+
+
+async def test_what_redis_refuses_to_read_is_an_error_and_not_waited_for(state: PartitionState, redis_url: str) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        client.set(hash_name(3), "no hash")
+    with pytest.raises(ResponseError, match="WRONGTYPE"):
+        await state.load(["card"])
 
 
 async def test_a_redis_that_forgot_is_told_from_a_successor(state: PartitionState, redis_url: str) -> None:
