@@ -160,7 +160,7 @@ def _forked(channel: socket.socket) -> str | None:
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # of the terminal: for those that were forked
     while True:
         ready = select.select([channel.fileno(), woken], [], [])[0]
         if woken in ready:
@@ -175,7 +175,7 @@ def _forked(channel: socket.socket) -> str | None:
         if pid == 0:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
             channel.close()
             return _become(json.loads(message), files, [woken, wake])
         for file in files:
