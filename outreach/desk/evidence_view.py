@@ -51,7 +51,10 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlertView(msgspec.Struct, frozen=True, kw_only=True):
-    """One alert. ``answer``: ``genuine``, ``fraud``, or empty while nobody has said. ``revised_at``: the last time."""
+    """One alert. ``answer``: ``genuine``, ``fraud``, or empty while nobody has said. ``revised_at``: the last time.
+
+    ``against_struck``: what it contradicts was not the customer's, as an operator has heard.
+    """
 
     alert_id: str
     severity: str
@@ -68,6 +71,7 @@ class AlertView(msgspec.Struct, frozen=True, kw_only=True):
     answer: str
     suspect: End
     against: End | None
+    against_struck: bool
     map: JourneyMap | None
 
 
@@ -128,6 +132,7 @@ def alert_view(
         answer=answer,
         suspect=suspect,
         against=against,
+        against_struck=alert.against in state.struck_out,
         map=_map(against, suspect),
     )
 

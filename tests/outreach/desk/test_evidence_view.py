@@ -6,7 +6,7 @@ import pytest
 
 from outreach.cases.state import AlertState, CaseState, TaskState
 from outreach.desk.case_view import case_view
-from outreach.desk.evidence_view import payments
+from outreach.desk.evidence_view import alert_view, payments
 from outreach.desk.timeline import HIDDEN
 from tests.outreach.desk.story import some_time_ago
 
@@ -37,6 +37,14 @@ def case(*, withdrawn: bool = False, **more: Any) -> CaseState:
 )
 def test_a_payment_is_marked_as_what_it_is_by_now(state: CaseState, marks: dict[str, str]) -> None:
     assert {row.transaction_id: row.mark for row in payments([EVIDENCE], state)} == marks
+
+
+@pytest.mark.parametrize(("struck_out", "struck"), [((), False), (("phnom-penh",), True)])
+def test_what_an_alert_contradicts_is_marked_once_it_is_struck_out(
+    struck_out: tuple[str, ...], *, struck: bool
+) -> None:
+    state = case(withdrawn=struck, struck_out=struck_out)
+    assert alert_view(state.alerts["a"], EVIDENCE, "impossible_journey", state, None).against_struck is struck
 
 
 @pytest.mark.parametrize(("operator", "token"), [("dara", "tok-8f3a-77"), ("mina", HIDDEN)])
