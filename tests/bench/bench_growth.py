@@ -31,12 +31,14 @@ from rules.layout import NOTHING
 from rules.transaction import decode
 from rules.watch import Watch
 from streams.detection.state import CARD_PREFIX, hash_name
+from streams.detection.wire import commands
 from streams.topics import TRANSACTIONS, ensure_topics
 from tests.bench.bench_detection import servers
 from tests.bench.feed import CITIES, payment
 from tests.bench.watched import forget_group, throughput
 
-_AT_ONCE: Final = 5_000
+_AT_ONCE: Final = 10_000
+"""Words of one command."""
 _KINDS: Final = 1_000 * len(CITIES)
 """So many cards' memories are made by the rules; the others have the same ones, which nobody compares."""
 
@@ -90,6 +92,7 @@ class World:
         self.runs: list[dict[str, Any]] = []
         self._settings = settings
         self._store = redis.Redis.from_url(settings.redis_url or "", socket_timeout=120)
+        self._connection: Any = self._store.connection_pool.get_connection()  # the client takes minutes for millions
         self._made = memories(sightings)
         ensure_topics(settings.kafka_servers or "", settings)
         self._put(range(cards))
@@ -131,14 +134,20 @@ class World:
         return told
 
     def _put(self, cards: Iterable[int]) -> None:
-        apart: dict[int, dict[bytes, bytes]] = defaultdict(dict)
+        apart: dict[int, list[bytes]] = defaultdict(list)
         for card in cards:
-            number = card % self._settings.partitions
-            apart[number][CARD_PREFIX + name_of(card).encode()] = self._made[card % _KINDS]
-            if len(apart[number]) >= _AT_ONCE:
-                self._store.hset(hash_name(number), mapping=apart.pop(number))  # type: ignore[arg-type]  # bytes are taken as well
-        for number, fields in apart.items():
-            self._store.hset(hash_name(number), mapping=fields)  # type: ignore[arg-type]  # as above
+            words = apart[card % self._settings.partitions]
+            words += (CARD_PREFIX + name_of(card).encode(), self._made[card % _KINDS])
+            if len(words) >= _AT_ONCE:
+                self._write(card % self._settings.partitions, words)
+                words.clear()
+        for number, words in apart.items():
+            if words:
+                self._write(number, words)
+
+    def _write(self, number: int, words: list[bytes]) -> None:
+        self._connection.send_packed_command([commands([[b"HSET", hash_name(number).encode(), *words]])])
+        self._connection.read_response()
 
     def _fill(self) -> set[int]:
         """Puts the payments into the partitions that their cards are in; answers the cards."""
