@@ -18,8 +18,8 @@ from tests.faults.detection.verdicts import Standing
 _AGAIN: Final = 0.05
 _OVERTAKEN: Final = 0.03
 _IN_VAIN: Final = 0.02
-_PAUSE_S: Final = 0.4
-"""At most so long nobody says anything while somebody has something to say."""
+_SHARE_S: Final = 4.0
+"""So long about it takes to say a share."""
 
 
 class Saying(NamedTuple):
@@ -115,17 +115,18 @@ class Talk:
         self._asked: SimpleQueue[tuple[float, Saying] | None] = SimpleQueue()
         self._newest: dict[str, list[Saying]] = {}
         self._stamp_ms = 0
+        self._hurry = threading.Event()
         self._thread = threading.Thread(target=self._talk, name="words", daemon=True)
         self._thread.start()
 
     def go_on(self) -> None:
         """The next share is to be said from now on, beside whatever else happens."""
-        pauses = [0.0 if self._random.random() < 0.5 else _PAUSE_S * self._random.random() for _ in range(self._share)]
-        for pause in pauses[: len(self._left)]:
-            self._ask(pause)
+        for _ in range(min(self._share, len(self._left))):
+            self._ask(self._random.random() * 2 * _SHARE_S / self._share)
 
     def end(self) -> None:
-        """Returns when everything has been said."""
+        """Returns when everything has been said, now at once."""
+        self._hurry.set()
         while self._left:
             self._ask(0.0)
         self._asked.put(None)
@@ -144,6 +145,6 @@ class Talk:
     def _talk(self) -> None:
         while (asked := self._asked.get()) is not None:
             pause, saying = asked
-            time.sleep(pause)  # nobody waits for it: this is when somebody speaks
+            self._hurry.wait(pause)
             self._stamp_ms = max(self._stamp_ms + 1, int(time.time() * 1000))
             self._tell(saying.card_id, saying.value, self._stamp_ms)
