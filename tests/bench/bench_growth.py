@@ -84,6 +84,29 @@ def rows_of(cards: int, rows: int, seed: int) -> Iterator[tuple[int, bytes]]:
         yield card, payment(10**8 + number, name_of(card), CITIES[card % len(CITIES)], at, random_)
 
 
+def put(settings: Settings, cards: Iterable[int], made: list[bytes]) -> None:
+    """Puts these cards into Redis as the worker would have, with memories that the rules made."""
+    connection: Any = redis.Redis.from_url(
+        settings.redis_url or "", socket_timeout=120
+    ).connection_pool.get_connection()
+
+    def write(number: int, words: list[bytes]) -> None:  # the client takes minutes for millions
+        connection.send_packed_command([commands([[b"HSET", hash_name(number).encode(), *words]])])
+        connection.read_response()
+
+    apart: dict[int, list[bytes]] = defaultdict(list)
+    for card in cards:
+        words = apart[card % settings.partitions]
+        words += (CARD_PREFIX + name_of(card).encode(), made[card % _KINDS])
+        if len(words) >= _AT_ONCE:
+            write(card % settings.partitions, words)
+            words.clear()
+    for number, words in apart.items():
+        if words:
+            write(number, words)
+    connection.disconnect()
+
+
 class World:
     """So many cards with so many sightings, and the payments that are to be judged."""
 
@@ -92,10 +115,9 @@ class World:
         self.runs: list[dict[str, Any]] = []
         self._settings = settings
         self._store = redis.Redis.from_url(settings.redis_url or "", socket_timeout=120)
-        self._connection: Any = self._store.connection_pool.get_connection()  # the client takes minutes for millions
         self._made = memories(sightings)
         ensure_topics(settings.kafka_servers or "", settings)
-        self._put(range(cards))
+        put(settings, range(cards), self._made)
         names = map(hash_name, range(settings.partitions))
         used = sum(int(self._store.memory_usage(name, samples=0) or 0) for name in names)
         self.size = {
@@ -112,9 +134,9 @@ class World:
         for number in range(self._settings.partitions):
             name = hash_name(number)
             own = {b"position", b"identity", b"epoch", b"holder", b"serial", b"generation", b"watermark_us"}
-            own |= {b"ruleset", b"ruleset_from", b"applied_ms", b"begun_ms", b"context_identity", b"context_position"}
+            own |= {b"ruleset", b"ruleset_from", b"applied_ms", b"begun_ms", b"heard_identity", b"heard_position"}
             self._store.hdel(name, *own)
-        self._put(self._touched)
+        put(self._settings, self._touched, self._made)
         forget_group(self._settings)
 
     def figures(self, least: "World") -> dict[str, Any]:
@@ -132,22 +154,6 @@ class World:
             for name in ("transactions_per_s", "cpu_s_per_100000")
         }
         return told
-
-    def _put(self, cards: Iterable[int]) -> None:
-        apart: dict[int, list[bytes]] = defaultdict(list)
-        for card in cards:
-            words = apart[card % self._settings.partitions]
-            words += (CARD_PREFIX + name_of(card).encode(), self._made[card % _KINDS])
-            if len(words) >= _AT_ONCE:
-                self._write(card % self._settings.partitions, words)
-                words.clear()
-        for number, words in apart.items():
-            if words:
-                self._write(number, words)
-
-    def _write(self, number: int, words: list[bytes]) -> None:
-        self._connection.send_packed_command([commands([[b"HSET", hash_name(number).encode(), *words]])])
-        self._connection.read_response()
 
     def _fill(self) -> set[int]:
         """Puts the payments into the partitions that their cards are in; answers the cards."""

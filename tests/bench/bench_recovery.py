@@ -23,7 +23,7 @@ from infra.settings import Settings
 from streams.detection.state import hash_name
 from streams.topics import TRANSACTIONS, ensure_topics
 from tests.bench.bench_detection import servers
-from tests.bench.bench_growth import name_of, preload
+from tests.bench.bench_growth import memories, name_of, put
 from tests.bench.feed import CITIES, fill, payment, transactions
 from tests.bench.watched import Worker, per_row, throughput, worker
 
@@ -41,7 +41,8 @@ def one_each(settings: Settings) -> None:
 
 def restart(settings: Settings, store: redis.Redis, cards: int) -> dict[str, Any]:
     """From the start of the process to the first verdict, and to one on every partition."""
-    preload(store, settings, cards, 1)
+    store.flushall()
+    put(settings, range(cards), memories(1))
     one_each(settings)
     with worker(settings) as one:  # the first claim of the hashes
         one.until(settings.partitions)
