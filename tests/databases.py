@@ -39,19 +39,14 @@ def database(server_url: str, kind: str) -> Iterator[str]:
     """
     name = f"{kind}_{secrets.token_hex(6)}"
     with psycopg.connect(server_url, autocommit=True) as connection:
-        if spare := _spare[server_url]:
-            _rename(connection, spare.pop(), name)
-        else:
+        spare = _spare[server_url]
+        if not (spare and _renamed(connection, spare.pop(), name)):
             connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
         try:
             yield _url(server_url, name)
         finally:
             connection.execute(_OTHERS, (_ENDED_WITHIN_MS, name))
-            try:
-                _rename(connection, name, emptied := f"spare_{secrets.token_hex(6)}")
-            except psycopg.errors.ObjectInUse:  # somebody came back at once
-                _drop(connection, name)
-            else:
+            if _renamed(connection, name, emptied := f"spare_{secrets.token_hex(6)}"):
                 if _is_empty_now(_url(server_url, emptied)):
                     spare.append(emptied)
                 else:
@@ -67,8 +62,14 @@ def _is_empty_now(url: str) -> bool:
         return connection.execute(_LEFT).fetchone() is None
 
 
-def _rename(connection: psycopg.Connection, old: str, new: str) -> None:
-    connection.execute(SQL("ALTER DATABASE {} RENAME TO {}").format(Identifier(old), Identifier(new)))
+def _renamed(connection: psycopg.Connection, old: str, new: str) -> bool:
+    """Whether it has its new name; otherwise somebody is still connected, or is again, and it is gone with them."""
+    try:
+        connection.execute(SQL("ALTER DATABASE {} RENAME TO {}").format(Identifier(old), Identifier(new)))
+    except psycopg.errors.ObjectInUse:
+        _drop(connection, old)
+        return False
+    return True
 
 
 def _drop(connection: psycopg.Connection, name: str) -> None:
