@@ -1,5 +1,6 @@
 """``ringback doctor``: what is reachable, what is misconfigured, and what to do about it."""
 
+import http.client
 import json
 import os
 import socket
@@ -184,6 +185,9 @@ def _web(settings: Settings) -> Checked:
             return Checked("web", Finding.GOOD, f"http://{host}:{port} answers {answer.status}")
     except urllib.error.HTTPError as answer:
         return Checked("web", Finding.BROKEN, f"http://{host}:{port}/healthz answers {answer.code}: is that Ringback?")
+    except http.client.HTTPException:
+        says = f"{host}:{port} is taken by something that is no web server: set RINGBACK_HTTP_PORT"
+        return Checked("web", Finding.BROKEN, says)
     except (urllib.error.URLError, OSError):
         pass
     with socket.socket() as probe:

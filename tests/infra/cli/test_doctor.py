@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -51,8 +52,16 @@ def test_a_redis_that_throws_data_away_is_broken(settings: Settings, redis_url: 
             client.config_set("maxmemory-policy", "noeviction")
 
 
-def test_servers_that_do_not_answer_are_broken_and_their_passwords_are_not_told(bare: Settings, free_port: int) -> None:
-    dead = f"127.0.0.1:{free_port}"
+@pytest.fixture
+def refusing() -> Iterator[int]:
+    """A port that nobody listens on, and that nobody else is given meanwhile."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
+
+
+def test_servers_that_do_not_answer_are_broken_and_their_passwords_are_not_told(bare: Settings, refusing: int) -> None:
+    dead = f"127.0.0.1:{refusing}"
     checked = found(
         bare.model_copy(
             update={
@@ -60,13 +69,26 @@ def test_servers_that_do_not_answer_are_broken_and_their_passwords_are_not_told(
                 "redis_url": f"redis://:hush@{dead}",
                 "kafka_servers": dead,
                 "smtp_host": "127.0.0.1",
-                "smtp_port": free_port,
+                "smtp_port": refusing,
             }
         )
     )
     for server in ("postgres", "redis", "kafka", "mail"):
         assert checked[server].finding is Finding.BROKEN
         assert "hush" not in checked[server].says
+
+
+def test_a_port_that_something_else_has_is_named_whatever_it_says(bare: Settings) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def greet() -> None:
+            with server.accept()[0] as conn:
+                conn.sendall(b"220 mail.example ESMTP\r\n")
+
+        threading.Thread(target=greet, daemon=True).start()
+        told = found(bare.model_copy(update={"http_host": "127.0.0.1", "http_port": server.getsockname()[1]}))["web"]
+    assert told.finding is Finding.BROKEN
+    assert "set RINGBACK_HTTP_PORT" in told.says
 
 
 @pytest.mark.parametrize(

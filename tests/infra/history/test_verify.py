@@ -1,12 +1,13 @@
 """The chain against somebody who has the superuser's rights and no scruples."""
 
-from contextlib import suppress
+import asyncio
 
 import psutil
 import psycopg
 import pytest
 
 from infra.history import walking
+from infra.history.chain import Segment
 from infra.history.errors import Unavailable
 from infra.history.store import History, StreamWrite
 from infra.history.verify import Kind, verify
@@ -130,15 +131,23 @@ async def test_a_process_that_is_killed_in_the_middle_ends_the_walk_and_is_said(
     history: History, note: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await history.append(StreamWrite("case-3", [note() for _ in range(40)]))
-    monkeypatch.setattr(walking, "RANGE", 1)  # more pieces than two processes can have answered by then
+    monkeypatch.setattr(walking, "RANGE", 1)
     killed: list[psutil.Process] = []
+    over, walk = asyncio.Event(), walking._Walker.walk
+
+    async def walk_the_first(walker: walking._Walker, piece: walking.Range) -> Segment:
+        if piece[0] > 1:  # or the processes may be done before this one hears of the first answer
+            await over.wait()
+        return await walk(walker, piece)
+
+    monkeypatch.setattr(walking._Walker, "walk", walk_the_first)
 
     def kill(_done: int, _of: int) -> None:
         for child in psutil.Process().children():
-            with suppress(psutil.NoSuchProcess):  # killed already: what it had answered is still told
-                if walking.__name__ in child.cmdline():
-                    child.kill()
-                    killed.append(child)
+            if walking.__name__ in child.cmdline():
+                child.kill()
+                killed.append(child)
+        over.set()
 
     with pytest.raises(Unavailable, match=r"positions \d+ to \d+ was killed \(signal 9\)"):
         await verify(history, kill, processes=2)
