@@ -167,15 +167,27 @@ class Custody:
                 return
             began = time.perf_counter()
             self._behind = sum(len(rows.offsets) for _number, rows in batch.rows) >= _MUCH
-            for number, rows in batch.rows:
-                partition = self._held.get(number)
-                if partition is None or not await self._knowledge.inform(partition, rows.offsets[0]):
-                    continue
-                self._outbox.recall.keep(number, rows.offsets, rows.values, rows.blocks)  # alerts ask for them
-                for run in [rows] if partition.stretch is None else partition.stretch.parts(rows):
-                    if run is rows or await self._knowledge.inform(partition, run.offsets[0]):
-                        await self._judge(partition, run)
+            asked = [(self._held[number], rows) for number, rows in batch.rows if number in self._held]
+            try:
+                for partition, rows in asked:
+                    if partition.ask_ahead(rows):
+                        await asyncio.sleep(0)  # so that Redis is asked while the next ones' rows are decoded
+                for partition, rows in asked:
+                    await self._judge_batch(partition, rows)
+            finally:
+                for partition, _ in asked:
+                    partition.ask_no_more()
             DETECTION_BATCH_SECONDS.observe(time.perf_counter() - began)
+
+    async def _judge_batch(self, partition: Partition, rows: Rows) -> None:
+        if self._held.get(partition.number) is not partition:
+            return
+        if not await self._knowledge.inform(partition, rows.offsets[0]):
+            return
+        self._outbox.recall.keep(partition.number, rows.offsets, rows.values, rows.blocks)  # alerts ask for them
+        for run in [rows] if partition.stretch is None else partition.stretch.parts(rows):
+            if run is rows or await self._knowledge.inform(partition, run.offsets[0]):
+                await self._judge(partition, run)
 
     async def _judge(self, partition: Partition, rows: Rows) -> None:
         for part, was_said in rows.parts(self.said.get(partition.number, 0)):

@@ -1,8 +1,9 @@
 """One partition in hand: its cards' memories in the process, and the judging of its records in their order."""
 
+import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Final, TypeVar
 
@@ -12,6 +13,7 @@ from rules.layout import NOTHING, UnknownLayout, check_version
 from rules.ruleset import LIVE, RuleSet
 from rules.transaction import Refusal, Transaction, decode
 from rules.watch import NEVER, Watch
+from streams.detection.ahead import Ahead, ask
 from streams.detection.rows import Found, Outcome, Rows
 from streams.detection.said import Heard
 from streams.detection.shadow import Shadow
@@ -99,6 +101,7 @@ class Partition:
         self.counts: Counter[str] = self._watch.counts
         self._taking_up: TakenUp | None = None
         self._context: tuple[str, int] | None = None
+        self._ahead: Ahead | None = None
         self._shadow: Shadow | None = None
         if claim.shadow is not None:
             self._shadow = self._shadowed(msgspec.json.decode(claim.shadow, type=RuleSet), fresh=False)
@@ -203,18 +206,33 @@ class Partition:
             self._shadow.let_older_go()
         return outcomes
 
+    def ask_ahead(self, rows: Rows) -> bool:
+        """Asks Redis for the cards of these records, which are judged next, without waiting; False: all are here.
+
+        Until then nothing else is judged of this partition. Redis answers while others are judged.
+        """
+        if not self._all_here:
+            self._ahead = self._ask(rows)
+        return not self._all_here
+
+    def ask_no_more(self) -> None:
+        """What was asked ahead, and not judged, counts for nothing."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            ahead.answer.cancel()
+
+    def _ask(self, rows: Rows) -> Ahead:
+        return ask(rows, self._read, lambda cards: asyncio.ensure_future(self.state.load(self._missing(cards))))
+
     async def _judge_as_a_whole(self, rows: Rows, outcomes: list[Outcome]) -> None:
         """The same where it must be known first whose records these are."""
-        decoded: list[Transaction | None] = []
-        for offset, value in zip(rows.offsets, rows.values, strict=True):
-            try:
-                decoded.append(self._read(value))
-            except Refusal as refusal:
-                outcomes.append(rows.set_aside(offset, refusal.reason, refusal.field))
-                decoded.append(None)
-        cards = {one.card_id for one in decoded if one is not None}
-        if not self._all_here:
-            await self._read_back(cards)
+        if self._ahead is None or self._ahead.rows is not rows:
+            self.ask_no_more()
+            self._ahead = self._ask(rows)
+        _, decoded, refused, cards, answer = self._ahead
+        self._take_in(await answer)
+        self._ahead = None
+        outcomes += refused
         if self._shadow is not None:
             await self._shadow.prepare(cards, self._memory)
         self._observe(rows, decoded, _as_it_is, outcomes)
@@ -229,8 +247,7 @@ class Partition:
         """Applies what was said of cards' payments before this record, which is the next; to be flushed at once."""
         self.position = max(self.position, position)
         cards = {word.card_id for word in heard.said}
-        if not self._all_here:
-            await self._read_back(cards)
+        self._take_in(await self.state.load(self._missing(cards)))
         if self._shadow is not None:
             await self._shadow.prepare(cards, self._memory)
         outcomes: list[Outcome] = []
@@ -344,10 +361,16 @@ class Partition:
         """The card's memory as it is in the process."""
         return self._cards.get(card) or self._older.get(card) or NOTHING
 
-    async def _read_back(self, wanted: set[str]) -> None:
-        missing = [card for card in wanted if card not in self._cards and card not in self._older]
-        for card, value in (await self.state.load(missing)).items():
-            self._cards[card] = self._legible(value)
+    def _missing(self, wanted: Collection[str]) -> list[str]:
+        if self._all_here:
+            return []
+        return [card for card in wanted if card not in self._cards and card not in self._older]
+
+    def _take_in(self, stored: Mapping[str, bytes]) -> None:
+        """Cards as they are in Redis, but for those that came into the process since they were asked for."""
+        for card, value in stored.items():
+            if card not in self._cards and card not in self._older:
+                self._cards[card] = self._legible(value)
 
     def _legible(self, memory: bytes) -> bytes:
         """The memory, or none where it is of another version: what is still in the topic is what is known then."""

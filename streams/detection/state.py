@@ -152,6 +152,7 @@ class PartitionState:
         self._client = redis_client(redis_url)
         self._writer: Any = None
         self._reader: Any = None
+        self._reading = asyncio.Lock()
         self._closed = False
         self._epoch = 0
         self._holder = b""
@@ -353,20 +354,21 @@ class PartitionState:
 
     async def _read(self, asked: bytes) -> Any:
         """One answer, over a connection of its own: the client takes twice as long for a thousand words."""
-        try:
-            if self._reader is None:
-                self._reader = await connection_to(self._client, self._name)
-                await self._reader.connect()
-            await self._reader.send_packed_command(asked)
-            answer = await self._reader.read_response()
-        except BaseException as error:
-            await self._read_no_more()  # else the next would be given this one's answer
-            if isinstance(error, AskError | ClusterDownError | TryAgainError):  # another node has the slot, or none
-                raise RedisAway(str(error)) from error
-            raise
-        if self._closed:
-            await self._read_no_more()
-        return answer
+        async with self._reading:
+            try:
+                if self._reader is None:
+                    self._reader = await connection_to(self._client, self._name)
+                    await self._reader.connect()
+                await self._reader.send_packed_command(asked)
+                answer = await self._reader.read_response()
+            except BaseException as error:
+                await self._read_no_more()  # else the next would be given this one's answer
+                if isinstance(error, AskError | ClusterDownError | TryAgainError):  # another node has the slot, or none
+                    raise RedisAway(str(error)) from error
+                raise
+            if self._closed:
+                await self._read_no_more()
+            return answer
 
     async def _read_no_more(self) -> None:
         reader, self._reader = self._reader, None

@@ -9,10 +9,12 @@ import pytest
 import redis
 
 from rules.layout import unpack
+from rules.memory import Context
 from rules.transaction import Transaction
 from rules.watch import Judged, Watch
 from streams.detection.partition import REMEMBERED_S, Partition
 from streams.detection.rows import Found, Rows, SetAside
+from streams.detection.said import Heard, Word
 from streams.detection.state import PartitionState, hash_name
 from streams.topics import TopicIdentity
 from tests.streams.detection.payments import PARIS, PHNOM_PENH, TODAY, payment
@@ -122,6 +124,40 @@ async def test_cards_beyond_those_kept_are_read_back_in_one_round_trip_a_batch(
         asked = client.info("commandstats")
     assert asked["cmdstat_hmget"]["calls"] == 1
     assert set(suspects(outcomes)) == {("raised", f"{card}-2") for card in cards}
+
+
+@pytest.fixture
+async def thrifty(state: PartitionState) -> Partition:
+    """A partition that holds some of its sixty cards, each of which was in Phnom Penh; not `card-0`."""
+    partition = await claimed(state, cards_kept=20)
+    for number in range(60):
+        await partition.judge(rows([payment(f"card-{number}", "1", PHNOM_PENH, 0)], number))
+        await flush(partition)
+    assert "card-0" not in partition._cards.keys() | partition._older.keys()
+    return partition
+
+
+async def test_what_was_heard_meanwhile_is_not_written_over_by_what_redis_was_asked_for_before(
+    thrifty: Partition,
+) -> None:
+    ahead = rows([payment("card-0", "2", PARIS, 12)], 60)
+    assert thrifty.ask_ahead(ahead)
+    struck_out = Context(version=1, at_us=int(NOW.timestamp() * 1e6), struck_out=("card-0-1",))
+    assert await thrifty.hear(Heard([Word("card-0", struck_out, 0, 0)], "words", 1), 60) == []
+    assert await thrifty.judge(ahead) == []  # nobody believes Phnom Penh any more
+    assert unpack(thrifty._cards["card-0"]).context == struck_out
+
+
+async def test_what_was_asked_for_and_not_judged_counts_for_nothing(thrifty: Partition) -> None:
+    broken = rows([{"no": "payment"}, payment("card-0", "2", PARIS, 12)], 60)
+    thrifty.ask_ahead(broken)
+    first, second = broken.parted(1)
+    assert [one.offset for one in await thrifty.judge(first) if isinstance(one, SetAside)] == [60]
+    assert suspects(await thrifty.judge(second)) == [("raised", "card-0-2")]
+    thrifty.ask_ahead(rows([payment("card-1", "2", PARIS, 12)], 62))
+    thrifty.ask_no_more()
+    assert suspects(await thrifty.judge(rows([payment("card-2", "2", PARIS, 12)], 62))) == [("raised", "card-2-2")]
+    assert "card-1" not in thrifty._cards.keys() | thrifty._older.keys()
 
 
 async def test_cards_that_are_too_old_to_matter_are_swept_and_the_others_stay(
