@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from threading import Thread
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
@@ -54,5 +55,13 @@ def worker_processes(count: int) -> Iterator[Executor]:
 
 
 def _settle() -> None:
-    """What every process does first: long-lived objects are not looked at again and again."""
+    """What every process does first: long-lived objects are not looked at again and again; nobody stays behind."""
     gc.set_threshold(100_000, 50, 100)
+    Thread(target=_end_with_the_parent, daemon=True).start()
+
+
+def _end_with_the_parent() -> None:
+    """Ends this process when whoever started it is killed: the pool's pipes never tell, since each holds both ends."""
+    if (parent := parent_process()) is not None:
+        parent.join()
+        os._exit(1)
