@@ -170,7 +170,7 @@ class Custody:
             asked = [(self._held[number], rows) for number, rows in batch.rows if number in self._held]
             try:
                 for partition, rows in asked:
-                    if partition.ask_ahead(rows):
+                    if partition.stretch is None and partition.ask_ahead(rows):  # else they are judged in parts
                         await asyncio.sleep(0)  # so that Redis is asked while the next ones' rows are decoded
                 for partition, rows in asked:
                     await self._judge_batch(partition, rows)
