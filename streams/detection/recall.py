@@ -5,6 +5,7 @@ in hand, in blocks of 128, up to `RING_BYTES` in all: transactions are much alik
 bytes, and a look-up a tenth of a millisecond.
 """
 
+import threading
 from array import array
 from bisect import bisect_left
 from collections import deque
@@ -20,6 +21,17 @@ BLOCK: Final = 128
 _OVERHEAD: Final = 400
 _LEVEL: Final = -5
 """Twice as fast as level 1 and twice as large."""
+
+
+class _Zstd(threading.local):
+    """Compressor and decompressor of a thread: to make one costs more than a block's use of it."""
+
+    def __init__(self) -> None:
+        self.compress: Final = zstandard.ZstdCompressor(level=_LEVEL).compress
+        self.decompress: Final = zstandard.ZstdDecompressor().decompress
+
+
+_zstd: Final = _Zstd()
 
 
 class Block(NamedTuple):
@@ -43,7 +55,7 @@ class Block(NamedTuple):
     def records(self, wanted: Iterable[int]) -> dict[int, bytes]:
         """Those of the wanted offsets that are here."""
         ends = list(accumulate(self.sizes))
-        raw = zstandard.ZstdDecompressor().decompress(self.data, max_output_size=ends[-1])
+        raw = _zstd.decompress(self.data, max_output_size=ends[-1])
         found: dict[int, bytes] = {}
         for offset in wanted:
             at = bisect_left(self.offsets, offset)
@@ -63,7 +75,7 @@ def blocks(offsets: Sequence[int], values: Sequence[bytes]) -> list[Block]:
 
 
 def _blocks(offsets: Sequence[int], values: Sequence[bytes], size: int) -> Iterator[Block]:
-    compress = zstandard.ZstdCompressor(level=_LEVEL).compress  # dear to make, and of one thread
+    compress = _zstd.compress
     for begin in range(0, len(offsets) - size + 1, size):
         end = begin + size
         first, last = offsets[begin], offsets[end - 1]
@@ -129,11 +141,10 @@ class Recall:
         """
         tail: Mapping[int, bytes] = self._tails.get(number, {})
         here = {offset: tail[offset] for offset in offsets if offset in tail}
-        kept = list(self._blocks.get(number, ()))
-        lasts = [one.offsets[-1] for one in kept]
+        kept = self._blocks.get(number, ())
         inside: dict[int, list[int]] = {}
         for offset in offsets:
-            at = bisect_left(lasts, offset)
+            at = bisect_left(kept, offset, key=_last)
             if offset not in here and at < len(kept) and kept[at].offsets[0] <= offset:
                 inside.setdefault(at, []).append(offset)
         return here, [(kept[at], wanted) for at, wanted in inside.items()]
@@ -152,3 +163,7 @@ class Recall:
         self._bytes += one.size
         while self._bytes > self._at_most:
             self._bytes -= self._blocks[self._order.popleft()].popleft().size
+
+
+def _last(one: Block) -> int:
+    return one.offsets[-1]
