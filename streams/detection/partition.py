@@ -383,8 +383,9 @@ class Partition:
 
     def _let_older_go(self) -> None:
         """Forgets the cards that were not seen since the last time; what is not in Redis yet always stays."""
-        self._older = {card: memory for card, memory in self._cards.items() if card not in self._dirty}
-        self._cards = dict(self._dirty)
+        self._older, self._cards = self._cards, dict(self._dirty)
+        for card in self._dirty:  # a few thousand, of maybe a hundred thousand
+            self._older.pop(card, None)
         self._all_here = False
 
 

@@ -102,8 +102,9 @@ class Shadow:
     def let_older_go(self) -> None:
         """Forgets cards that were not seen lately, if there are many; not while changed ones are being written."""
         if len(self._cards) > self._most:
-            self._older = {card: memory for card, memory in self._cards.items() if card not in self._dirty}
-            self._cards = dict(self._dirty)
+            self._older, self._cards = self._cards, dict(self._dirty)
+            for card in self._dirty:  # a few thousand, of maybe a hundred thousand
+                self._older.pop(card, None)
             self._all_here = False
 
 
