@@ -30,7 +30,7 @@ FLUSH_CARDS: Final = 8_000
 FLUSH_ROWS: Final = 12_000
 """So do so many judged records, however few cards they are of: they are kept until they are flushed."""
 FLUSH_EVERY_S: Final = 0.25
-"""So often everything that changed is flushed, however little it is."""
+"""So often each partition is flushed that changed, however little it is."""
 _MUCH: Final = 2_500
 """A batch of so many records says that more are waiting. While so, flushes by time are a second apart: a card
 that is seen again meanwhile is written once, and nobody waits for the position of a worker that is behind."""
@@ -202,15 +202,20 @@ class Custody:
         if partition.dirty >= FLUSH_CARDS or partition.pending >= FLUSH_ROWS:
             await self._begin_flush(partition)
 
-    async def flush_all(self) -> None:
-        """Begins a flush of every partition that changed and has none under way; while behind, every fourth time."""
-        self._ticks += 1
-        if self._behind and self._ticks % _BEHIND_EVERY:
-            return
+    async def flush_next(self) -> float:
+        """Begins a flush of the partition whose turn it is, if it changed and none is under way.
+
+        One after the other: whoever judges asks Redis for cards, and would wait for the flushes of all.
+
+        Returns:
+            How many seconds later it is the next one's turn; while behind, four times as many.
+        """
         async with self._turn:
-            for partition in list(self._held.values()):
-                if partition.number not in self._flushes:
-                    await self._begin_flush(partition)
+            self._ticks += 1
+            held = list(self._held.values())
+            if held and (partition := held[self._ticks % len(held)]).number not in self._flushes:
+                await self._begin_flush(partition)
+            return FLUSH_EVERY_S * (_BEHIND_EVERY if self._behind else 1) / max(1, len(held))
 
     async def sweep(self) -> None:
         """Goes on looking for cards that are too old to matter, a little of each partition."""

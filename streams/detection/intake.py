@@ -1,16 +1,8 @@
 """The transaction feed: librdkafka's consumer in a thread, whole batches to the agent.
 
-Faust pays some 100 µs an event and nothing noticeable a batch. The thread asks for one record, takes whatever else is
-there already, and puts it on the agent's channel: under load that is up to 5,000 records, on a quiet feed it is one,
-which has not waited for others.
-
-Where a partition has no stored position (a first start, or a Redis that lost its memory), it is read from the broker's
-time stamp on before which nothing can matter: the rules' memory, and the day that a payment may be ahead of its stamp.
-A broker that does not say where that is, or has nothing as new, is read from the beginning. Up to where the group has
-noted that everything was said, that fills the memory and says nothing again: the position in Redis is the one that
-counts, and is noted with the group every second for this alone. (The embedded broker does not keep of which topic that
-is told, so there everything is said again, under the same ids.) (Known limit: after a feed
-that rested for days, payments settled late can lack what came before the rest.)
+Faust pays some 100 µs an event and nothing noticeable a batch. The thread asks for one record, waits until no more than
+one batch is before it, takes whatever else is there by then, and puts it on the agent's channel: under load that is up
+to 5,000 records, on a quiet feed it is one, which has not waited for others.
 """
 
 import asyncio
@@ -24,12 +16,13 @@ from itertools import groupby
 from typing import Any, Final, TypeVar
 
 import confluent_kafka
-from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 from mode import Service
 
 from infra.metrics import DETECTION_LAG, DETECTION_LAG_SECONDS, DETECTION_STILL_SECONDS
 from infra.settings import Settings
 from infra.telemetry import not_ready, ready
+from streams.detection.beginning import remembered, said
 from streams.detection.custody import Batch, Custody
 from streams.detection.lag import Lag, Lagging
 from streams.detection.recall import blocks
@@ -44,11 +37,15 @@ logger = logging.getLogger(__name__)
 GROUP: Final = "ringback-detection"
 BATCH: Final = 5_000
 """At most; batches of 2,000 cost an eighth more processor time."""
+_AHEAD: Final = 2
+"""Batches at a time, the one that is judged and the next: what arrives meanwhile is one batch, and not many small ones
+that each ask Redis for their cards."""
+_APART_S: Final = 0.008
+"""From one batch to the next at least: each costs a millisecond of the processor, however few records are in it."""
 _POLL_S: Final = 0.1
 _AGAIN_S: Final = 0.5
 _LAG_EVERY_S: Final = 2.0
 _NOTE_EVERY_S: Final = 1.0
-_ANSWER_S: Final = 5.0
 
 Answer = TypeVar("Answer")
 
@@ -58,7 +55,7 @@ class Intake(Service):
 
     Args:
         settings: names the broker.
-        channel: takes `Batch`es; a full channel makes the thread wait.
+        channel: takes `Batch`es; whoever takes one out says so when it is `judged`.
         custody: claims and gives up the partitions.
     """
 
@@ -67,6 +64,7 @@ class Intake(Service):
         self._settings = settings
         self._channel = channel
         self._custody = custody
+        self._room = threading.Semaphore(_AHEAD)
         self._ending = threading.Event()
         self._anew = threading.Event()
         self._thread: threading.Thread | None = None
@@ -79,6 +77,7 @@ class Intake(Service):
         self._stuck: list[int] = []
         self._lag_told = 0.0
         self._noted_s = 0.0
+        self._next_s = 0.0
         self._noted: dict[int, int] = {}
 
     def join_anew(self) -> None:
@@ -87,6 +86,10 @@ class Intake(Service):
         May be called from any thread.
         """
         self._anew.set()
+
+    def judged(self) -> None:
+        """A batch has been taken out of the channel and is done with: there is room for another."""
+        self._room.release()
 
     async def on_start(self) -> None:
         """Begins reading."""
@@ -155,17 +158,34 @@ class Intake(Service):
 
     def _read(self, consumer: confluent_kafka.Consumer) -> None:
         first = consumer.poll(_POLL_S)
-        if first is not None:
-            good = messages = [first, *consumer.consume(BATCH - 1, 0)]
-            if any(map(Message.error, messages)):
-                good = [message for message in messages if message.error() is None]
-                self._notice(messages)
-            if good:
-                self._wait_for(self._put(Batch(self._assignment, _by_partition(good))))
+        if first is not None and self._has_room():
+            passed_on = None
+            try:
+                passed_on = self._pass_on(first, consumer)
+            finally:
+                if not passed_on:
+                    self._room.release()  # nobody will say of it that it is judged
         if time.monotonic() - self._noted_s > _NOTE_EVERY_S:
             self._noted_s = time.monotonic()
             self._note(consumer)
         self._tell_lag()
+
+    def _pass_on(self, first: Message, consumer: confluent_kafka.Consumer) -> bool | None:
+        good = messages = [first, *consumer.consume(BATCH - 1, 0)]
+        if any(map(Message.error, messages)):
+            good = [message for message in messages if message.error() is None]
+            self._notice(messages)
+        return self._wait_for(self._put(Batch(self._assignment, _by_partition(good)))) if good else None
+
+    def _has_room(self) -> bool:
+        """Waits for it, and until the last batch is long enough ago; False when the service ends meanwhile."""
+        while not self._room.acquire(timeout=_POLL_S):
+            self._tell_lag()
+            if self._ending.is_set():
+                return False
+        time.sleep(max(0.0, self._next_s - time.monotonic()))
+        self._next_s = time.monotonic() + _APART_S
+        return True
 
     def _note(self, consumer: confluent_kafka.Consumer) -> None:
         """Notes with the group up to where everything is said; too low a note costs repetitions, so nobody waits."""
@@ -183,9 +203,10 @@ class Intake(Service):
         if error is not None or any(each.error is not None for each in said):
             self._noted = {}  # the next time, then
 
-    async def _put(self, batch: Batch) -> None:
+    async def _put(self, batch: Batch) -> bool:
         await self._custody.judging.wait()
         await self._channel.put(batch)
+        return True
 
     def _notice(self, messages: Sequence[Message]) -> None:
         """Errors come as messages. A topic that is gone is made again; librdkafka itself gets over the others."""
@@ -218,9 +239,9 @@ class Intake(Service):
             return
         self._assignment, begin = taken
         unknown = [number for number, offset in begin.items() if offset is None]
-        self._custody.said = _said(consumer, unknown, self._custody.identity) if unknown else {}
+        self._custody.said = said(consumer, unknown, self._custody.identity) if unknown else {}
         since = (
-            _remembered(consumer, unknown, self._custody.now_ms - self._custody.remembered_s * 1000) if unknown else {}
+            remembered(consumer, unknown, self._custody.now_ms - self._custody.remembered_s * 1000) if unknown else {}
         )
         consumer.assign(
             [
@@ -323,29 +344,6 @@ def consumer_config(settings: Settings) -> dict[str, Any]:
         "logger": logger,
         "log_level": 0,
     }
-
-
-def _remembered(consumer: confluent_kafka.Consumer, numbers: Sequence[int], since_ms: int) -> dict[int, int]:
-    """Where each partition's records since that time begin; its beginning, where the broker does not say."""
-    found = dict.fromkeys(numbers, OFFSET_BEGINNING)
-    try:
-        asked = [TopicPartition(TRANSACTIONS, number, since_ms) for number in numbers]
-        for answer in consumer.offsets_for_times(asked, timeout=_ANSWER_S):
-            if answer.error is None and answer.offset > 0:  # below: nothing is as new, or it is the beginning
-                found[answer.partition] = answer.offset
-    except KafkaException as error:
-        logger.warning("the broker does not say where the last days begin, reading from the beginning: %s", error)
-    return found
-
-
-def _said(consumer: confluent_kafka.Consumer, numbers: Sequence[int], identity: str) -> dict[int, int]:
-    """Up to where everything is said, as far as the group has noted it of this very topic."""
-    try:
-        noted = consumer.committed([TopicPartition(TRANSACTIONS, number) for number in numbers], timeout=_ANSWER_S)
-    except KafkaException as error:
-        logger.warning("the broker does not say what has been said, it may be said again: %s", error)
-        return {}
-    return {each.partition: each.offset for each in noted if each.metadata == identity and each.error is None}
 
 
 def _by_partition(messages: Iterable[Message]) -> list[tuple[int, Rows]]:

@@ -12,7 +12,7 @@ from infra.clock import Clock, utc_now
 from infra.metrics import DETECTION_LET_GO
 from infra.settings import Settings
 from rules.gazetteer import world
-from streams.detection.custody import FLUSH_EVERY_S, Batch, Custody
+from streams.detection.custody import Batch, Custody
 from streams.detection.errors import LetGo
 from streams.detection.heap import keep_heap
 from streams.detection.intake import Intake
@@ -38,16 +38,16 @@ class Detection(Service):
         self._producer = Producer(servers, client_id="ringback-detection")
         self._outbox = Outbox(self._producer, settings, clock)
         self.custody = Custody(settings, self._outbox, clock, dropped=self._let_go)
-        self._intake = Intake(settings, channel, self.custody)
+        self.intake = Intake(settings, channel, self.custody)
 
     async def on_start(self) -> None:
         """Begins to read."""
         await self._producer.start()
-        await self._intake.maybe_start()
+        await self.intake.maybe_start()
 
     async def on_stop(self) -> None:
         """Flushes what was judged, then ends the connections."""
-        await self._intake.stop()
+        await self.intake.stop()
         await self._producer.stop()
         await self._outbox.close()
         await self.custody.close()
@@ -58,13 +58,12 @@ class Detection(Service):
 
     @Service.task
     async def _read(self) -> None:
-        await self._intake.ended()  # what it raises ends the process
+        await self.intake.ended()  # what it raises ends the process
 
     @Service.task
     async def _flush(self) -> None:
         while not self.should_stop:
-            await self.sleep(FLUSH_EVERY_S)
-            await self.custody.flush_all()
+            await self.sleep(await self.custody.flush_next())
 
     @Service.task
     async def _look(self) -> None:
@@ -77,7 +76,7 @@ class Detection(Service):
 
     def _let_go(self, error: LetGo) -> None:
         DETECTION_LET_GO.labels(type(error).__name__).inc()
-        self._intake.join_anew()
+        self.intake.join_anew()
 
 
 class Settled(Service):
@@ -95,7 +94,7 @@ class Settled(Service):
 def detection_app(settings: Settings, *, clock: Clock = utc_now) -> App:
     """The app of the role, ready to run."""
     app = faust_app("detection", settings)
-    batches = app.channel(maxsize=2)
+    batches = app.channel()
     detection = Detection(settings, batches, clock, beacon=app.beacon)
     app.add_dependency(detection)  # at once: `app.service` would wait until the control topic's group is formed
     app.add_dependency(Settled(detection.custody, beacon=app.beacon))
@@ -110,6 +109,8 @@ def detection_app(settings: Settings, *, clock: Clock = utc_now) -> App:
                 logger.critical("a batch could not be judged; the process ends", exc_info=error)
                 detection.custody.let_go(LetGo(repr(error)))
                 await app.crash(error)
+            finally:
+                detection.intake.judged()
 
     return app
 

@@ -101,7 +101,7 @@ async def test_a_flush_that_waits_for_the_broker_does_not_hold_up_who_leaves_aft
     stage: Stage, caplog: pytest.LogCaptureFixture
 ) -> None:
     await stage.custody.judge(Batch(1, [(0, Rows([0], [0], [json.dumps(payment("c", "first", PARIS, 0)).encode()]))]))
-    await stage.custody.flush_all()
+    await stage.custody.flush_next()
     await stage.outbox.waited_for.wait()
     stage.broker.identity = NEW
     await stage.custody.look_for_replacement()

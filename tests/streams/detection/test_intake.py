@@ -1,53 +1,61 @@
-"""Where a partition is read from that has no stored position."""
+"""How much the intake reads at a time, and how its thread ends."""
 
 import asyncio
+import threading
+from types import SimpleNamespace
 from typing import Any, cast
 
-import confluent_kafka
 import pytest
-from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message
 
 from infra.settings import Settings
-from streams.detection.intake import Intake, _remembered
+from streams.detection.custody import Batch
+from streams.detection.intake import Intake
 
-SINCE_MS = 1_773_482_400_000
 
+class Feed:
+    """A consumer of records that somebody else puts there; one is always there."""
 
-class Broker:
-    """Says of each partition where the records since a time begin; the embedded broker seldom does."""
+    def __init__(self) -> None:
+        self.offset = -1
+        self.there = 0
+        self.polled = threading.Semaphore(0)
+        self.broken = False
 
-    def __init__(self, says: dict[int, int] | None) -> None:
-        self.says = says
-        self.asked: list[int] = []
-
-    def offsets_for_times(self, partitions: list[TopicPartition], timeout: float) -> list[TopicPartition]:
+    def poll(self, timeout: float) -> Message:
         assert timeout > 0
-        if self.says is None:
-            raise KafkaException(KafkaError(KafkaError.REQUEST_TIMED_OUT))
-        self.asked = [one.offset for one in partitions]
-        return [TopicPartition(one.topic, one.partition, self.says[one.partition]) for one in partitions]
+        self.polled.release()
+        return self._next()
+
+    def consume(self, at_most: int, timeout: float) -> list[Message]:
+        assert (at_most, timeout) > (0, -1)
+        if self.broken:
+            raise KafkaException(KafkaError(KafkaError._FATAL))
+        there, self.there = self.there, 0
+        return [self._next() for _ in range(there)]
+
+    def _next(self) -> Message:
+        self.offset += 1
+        return Message(topic="transactions", partition=0, offset=self.offset, value=b"{}", timestamp=(1, 0))
 
 
-def begins(broker: Broker) -> dict[int, int]:
-    return _remembered(cast("confluent_kafka.Consumer", cast("Any", broker)), [0, 1], SINCE_MS)
+class Channel:
+    """Keeps what is put there."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+
+    async def put(self, batch: Batch) -> None:
+        self.batches += [list(rows.offsets) for _number, rows in batch.rows]
 
 
-@pytest.mark.parametrize(
-    ("says", "begin"),
-    [
-        ({0: 700, 1: 9}, {0: 700, 1: 9}),
-        ({0: 700, 1: 0}, {0: 700, 1: OFFSET_BEGINNING}),
-        ({0: 700, 1: OFFSET_END}, {0: 700, 1: OFFSET_BEGINNING}),
-        (None, {0: OFFSET_BEGINNING, 1: OFFSET_BEGINNING}),
-    ],
-    ids=["says both", "says the beginning", "has nothing as new", "does not answer"],
-)
-def test_a_partition_without_a_position_begins_where_it_matters_or_else_at_its_beginning(
-    says: dict[int, int] | None, begin: dict[int, int]
-) -> None:
-    broker = Broker(says)
-    assert begins(broker) == begin
-    assert broker.asked == ([] if says is None else [SINCE_MS, SINCE_MS])
+def reading(channel: Channel) -> Intake:
+    """An intake whose agent listens; `_read` may be called from a thread."""
+    custody = SimpleNamespace(judging=asyncio.Event(), stored={}, progress={})
+    custody.judging.set()
+    intake = Intake(Settings(kafka_servers="127.0.0.1:1"), channel=channel, custody=cast("Any", custody))
+    intake._running = asyncio.get_running_loop()
+    return intake
 
 
 async def test_what_is_waited_for_and_dropped_does_not_end_the_reading() -> None:
@@ -71,3 +79,30 @@ async def test_what_ends_the_reading_is_told_to_whoever_waits_for_its_end(monkey
     with pytest.raises(KeyError, match="nobody thought of this"):
         await asyncio.wait_for(intake.ended(), 10)
     await intake.on_stop()
+
+
+async def test_what_arrives_while_one_batch_is_judged_and_one_waits_is_a_single_batch() -> None:
+    feed, channel = Feed(), Channel()
+    intake = reading(channel)
+    for _ in range(2):
+        await asyncio.to_thread(intake._read, cast("Any", feed))
+    third = asyncio.create_task(asyncio.to_thread(intake._read, cast("Any", feed)))
+    for _ in range(3):
+        await asyncio.to_thread(feed.polled.acquire)
+    feed.there = 4
+    assert not third.done()
+    intake.judged()
+    await asyncio.wait_for(third, 10)
+    assert channel.batches == [[0], [1], [2, 3, 4, 5, 6]]
+
+
+async def test_a_consumer_that_fails_takes_up_no_room() -> None:
+    feed, channel = Feed(), Channel()
+    intake = reading(channel)
+    feed.broken = True
+    for _ in range(3):
+        with pytest.raises(KafkaException):
+            await asyncio.to_thread(intake._read, cast("Any", feed))
+    feed.broken = False
+    await asyncio.wait_for(asyncio.to_thread(intake._read, cast("Any", feed)), 10)
+    assert channel.batches == [[3]]

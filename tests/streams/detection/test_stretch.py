@@ -118,7 +118,7 @@ class Workers:
     async def store(self) -> None:
         """A flush by time, to its end."""
         if self._worker is not None:
-            await self._worker.custody.flush_all()
+            await self._worker.custody.flush_next()
             if flushes := list(self._worker.custody._flushes.values()):
                 await asyncio.wait(flushes)
 
