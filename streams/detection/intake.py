@@ -159,7 +159,7 @@ class Intake(Service):
     def _read(self, consumer: confluent_kafka.Consumer) -> None:
         first = consumer.poll(_POLL_S)
         if first is not None and self._has_room():
-            passed_on = None
+            passed_on = False
             try:
                 passed_on = self._pass_on(first, consumer)
             finally:
@@ -170,12 +170,13 @@ class Intake(Service):
             self._note(consumer)
         self._tell_lag()
 
-    def _pass_on(self, first: Message, consumer: confluent_kafka.Consumer) -> bool | None:
+    def _pass_on(self, first: Message, consumer: confluent_kafka.Consumer) -> bool:
+        """Puts the record, and what else is there, on the channel; False where nothing came there."""
         good = messages = [first, *consumer.consume(BATCH - 1, 0)]
         if any(map(Message.error, messages)):
             good = [message for message in messages if message.error() is None]
             self._notice(messages)
-        return self._wait_for(self._put(Batch(self._assignment, _by_partition(good)))) if good else None
+        return bool(good) and self._wait_for(self._put(Batch(self._assignment, _by_partition(good)))) is True
 
     def _has_room(self) -> bool:
         """Waits for it, and until the last batch is long enough ago; False when the service ends meanwhile."""

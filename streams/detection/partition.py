@@ -14,6 +14,7 @@ from rules.ruleset import LIVE, RuleSet
 from rules.transaction import Refusal, Transaction, decode
 from rules.watch import NEVER, Watch
 from streams.detection.ahead import Ahead, ask
+from streams.detection.generations import turned_over
 from streams.detection.rows import Found, Outcome, Rows
 from streams.detection.said import Heard
 from streams.detection.shadow import Shadow
@@ -383,9 +384,7 @@ class Partition:
 
     def _let_older_go(self) -> None:
         """Forgets the cards that were not seen since the last time; what is not in Redis yet always stays."""
-        self._older, self._cards = self._cards, dict(self._dirty)
-        for card in self._dirty:  # a few thousand, of maybe a hundred thousand
-            self._older.pop(card, None)
+        self._older, self._cards = turned_over(self._cards, self._dirty)
         self._all_here = False
 
 

@@ -15,6 +15,7 @@ from rules.ruleset import RuleSet
 from rules.transaction import Refusal, Transaction
 from rules.verdict import Finding
 from rules.watch import Watch
+from streams.detection.generations import turned_over
 from streams.detection.state import PartitionState
 
 logger = logging.getLogger(__name__)
@@ -102,9 +103,7 @@ class Shadow:
     def let_older_go(self) -> None:
         """Forgets cards that were not seen lately, if there are many; not while changed ones are being written."""
         if len(self._cards) > self._most:
-            self._older, self._cards = self._cards, dict(self._dirty)
-            for card in self._dirty:  # a few thousand, of maybe a hundred thousand
-                self._older.pop(card, None)
+            self._older, self._cards = turned_over(self._cards, self._dirty)
             self._all_here = False
 
 

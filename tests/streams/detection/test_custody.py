@@ -11,7 +11,7 @@ import redis.asyncio
 from streams.detection import custody as room
 from streams.detection import knowledge
 from streams.detection import state as state_room
-from streams.detection.custody import Batch
+from streams.detection.custody import FLUSH_EVERY_S, Batch
 from streams.detection.errors import LetGo, StateLost
 from streams.detection.partition import Partition
 from streams.detection.rows import Outcome, Rows
@@ -107,6 +107,17 @@ async def test_a_flush_that_waits_for_the_broker_does_not_hold_up_who_leaves_aft
     await stage.custody.look_for_replacement()
     await stage.custody.give_up(flush=True)
     assert "not flushed in time" not in caplog.text
+
+
+async def test_partitions_are_flushed_one_after_the_other(stage: Stage) -> None:
+    _, begin = await stage.custody.take([0, 1, 2])
+    row = Rows([0], [0], [json.dumps(payment("c", "first", PARIS, 0)).encode()])
+    await stage.custody.judge(Batch(2, [(number, row) for number in begin]))
+    begun = []
+    for _ in begin:
+        assert await stage.custody.flush_next() == FLUSH_EVERY_S / 3
+        begun.append(len(stage.custody._flushes))
+    assert begun == [1, 2, 3]
 
 
 async def test_a_redis_that_forgot_a_quiet_partition_is_noticed(
