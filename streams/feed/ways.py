@@ -29,6 +29,8 @@ _PAUSE_S: Final = 5.0
 _PAUSE_AT_MOST_S: Final = 30.0
 _LATER: Final = frozenset({408, 429, 502, 503, 504})
 _READ: Final = frozenset({202, 422})
+_OF_CSV: Final = frozenset({"not_csv", "not_utf8"})
+"""Why a row of a CSV file never became JSON; every other row is read there as it was read here, from the same bytes."""
 _NO_ID: Final = re.compile(r"[^A-Za-z0-9._-]")
 
 Waiting = Callable[[str, float], None]
@@ -188,9 +190,9 @@ def _line(row: Good | Bad) -> bytes:
     """The row as one line of a body; one that cannot be read is surely refused again."""
     if isinstance(row, Good):
         return row.raw
-    line = row.raw.replace(b"\r", b" ").replace(b"\n", b" ")
-    if row.reason.startswith("not_"):
-        line = b"(%s) %s" % (row.reason.encode(), line)
+    line = row.raw
+    if row.reason in _OF_CSV:  # as JSON it may be something, or several lines
+        line = b"(%s) %s" % (row.reason.encode(), line.replace(b"\r", b" ").replace(b"\n", b" "))
     # Cut only what is masked: half a card number would be recognised by nobody.
     return line if len(line) <= ROW_BYTES_AT_MOST else mask_card_numbers(line)[: ROW_BYTES_AT_MOST + 1]
 

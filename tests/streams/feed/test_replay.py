@@ -111,7 +111,8 @@ def read(tmp_path: Path, *lines: str) -> list[FileRow]:
 async def test_over_http_good_rows_are_taken_and_broken_ones_set_aside_by_the_feed(
     producer: Producer, tmp_path: Path, sent: Ends, refused: Ends, row: Row
 ) -> None:
-    rows = read(tmp_path, json.dumps(row(1)), "{broken", json.dumps(row(2, card_id="4111111111111111")))
+    control = json.dumps(row(3)).replace("t-3", "t-\r3")  # JSON allows none in a string, but would a space
+    rows = read(tmp_path, json.dumps(row(1)), "{broken", json.dumps(row(2, card_id="4111111111111111")), "[1]", control)
 
     async with over_http(Answering(feed_app(producer)), Waits()) as way:
         back = await way.send(rows)
@@ -119,11 +120,14 @@ async def test_over_http_good_rows_are_taken_and_broken_ones_set_aside_by_the_fe
     assert [(each.line, each.row.reason) for each in back if isinstance(each.row, Bad)] == [
         (2, "not_json"),
         (3, "card_number"),
+        (4, "not_an_object"),
+        (5, "not_json"),
     ]
     assert [each["transaction_id"] for each in sent.values()] == ["t-1"]
     kept = sorted(refused.values(), key=lambda each: each["origin"]["row"])
-    assert [each["origin"]["name"] for each in kept] == ["rows.ndjson.1", "rows.ndjson.1"]
-    assert "{broken" in kept[0]["original"]
+    assert {each["origin"]["name"] for each in kept} == {"rows.ndjson.1"}
+    assert [kept[at]["original"] for at in (0, 2, 3)] == ["{broken", "[1]", control]
+    assert [each["detail"] for each in kept] == [each.row.detail for each in rows if isinstance(each.row, Bad)]
     assert "4111111111111111" not in json.dumps(kept)
 
 
