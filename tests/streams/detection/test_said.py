@@ -29,20 +29,48 @@ def statuses(bank: Bank) -> list[tuple[str, str]]:
     return [(alert["status"], alert["suspect"]) for alert in bank.alerts()]
 
 
+def heard(stage: Settings) -> int:
+    """How many words are stored as heeded, of all partitions together."""
+    with redis.Redis.from_url(stage.redis_url or "") as client:
+        found = (client.hget(hash_name(number), "heard_position") for number in range(stage.partitions))
+        return sum(int(one) for one in found if one is not None)
+
+
 def test_what_is_confirmed_is_withdrawn_while_the_feed_is_quiet_and_survives_the_worker(
-    bank: Bank, start: Callable[[], Worker]
+    bank: Bank, stage: Settings, start: Callable[[], Worker]
 ) -> None:
     worker = start()
     bank.send(STORY)
     until(lambda: statuses(bank) == [("raised", "a-paris")], "the alert")
     bank.say("a", version=5, confirmed=["a-paris"])
     until(lambda: statuses(bank)[1:] == [("withdrawn", "a-paris")], "it is withdrawn")
+    until(lambda: heard(stage) == 1, "it is stored")
     worker.kill()
     worker = start()
     bank.say("a", version=4, struck_out=["a-paris"])  # an older word, sent again
     bank.send([payment("a", "back", PHNOM_PENH, 30), payment("a", "rome", ROME, 35)])
     until(lambda: statuses(bank)[2:] == [("raised", "a-rome")], "Rome alone is raised")
     assert worker.stop() == 0
+
+
+@pytest.mark.faults
+def test_a_withdrawal_that_was_told_and_not_stored_is_told_again_alike(
+    bank: Bank, stage: Settings, start: Callable[[], Worker]
+) -> None:
+    dies = Worker(stage, before="import os; os.environ['RINGBACK_FAILPOINT'] = 'after-alerts:2'\n")
+    bank.send(STORY)
+    until(lambda: statuses(bank) == [("raised", "a-paris")], "the alert")
+    bank.say("a", version=5, confirmed=["a-paris"])
+    assert dies.process.wait(60) == -signal.SIGKILL
+    dies.stop()
+    assert (statuses(bank)[1:], heard(stage)) == ([("withdrawn", "a-paris")], 0)
+    bank.say("a", version=4, struck_out=["a-paris"])
+    bank.send([payment("a", "back", PHNOM_PENH, 30), payment("a", "rome", ROME, 35)])
+    start()
+    until(lambda: statuses(bank)[-1:] == [("raised", "a-rome")], "Rome alone is raised")
+    _, first, again, _ = bank.alerts()
+    assert first == again | {"raised_at": first["raised_at"]}
+    until(lambda: heard(stage) == 2, "both words are stored")
 
 
 @pytest.mark.faults
