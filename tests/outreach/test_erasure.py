@@ -27,6 +27,7 @@ from outreach.customers.service import CardRef, CustomerMessage, Customers, cust
 from outreach.desk.case_view import case_view
 from outreach.erasure import Done, Erasure, ErasureRefused
 from outreach.projections import projections
+from tests.leaks import leaks
 from tests.outreach.cases.given import alert, intend
 
 KEY = secrets.token_bytes(32)
@@ -146,10 +147,10 @@ async def test_nothing_personal_can_be_read_and_the_chain_is_whole(
     history: History, erasure: Erasure, case_id: str
 ) -> None:
     before, events = await everything_readable(history), (await history.head()).position
-    assert all(secret in before for secret in SECRETS)
+    assert leaks(SECRETS, before) == [*SECRETS]
     done = await erased(erasure)
     after = await everything_readable(history)
-    assert [secret for secret in SECRETS if secret in after] == []
+    assert leaks(SECRETS, after) == []
     assert done.keys == 1
     assert (await verify(history)).intact
     read = await history.read(after=0, limit=5000)
@@ -253,7 +254,7 @@ async def test_broken_off_anywhere_it_is_ended_by_running_it_again(
     happened = await types(history, customer_stream("sokha"))
     assert (happened.count("customer.erasure-begun"), happened.count("customer.erased")) == (1, 1)
     assert (await types(history, f"case-{case_id}")).count("case.customer-erased") == 1
-    assert [secret for secret in SECRETS if secret in await everything_readable(history)] == []
+    assert leaks(SECRETS, await everything_readable(history)) == []
 
 
 async def test_what_came_in_between_is_told_and_goes_with_the_next_run(
@@ -334,7 +335,7 @@ async def test_what_is_said_late_of_an_old_alert_makes_no_new_case_and_keeps_not
         raw={"To": "+14155552671"},
     )
     await cases.handle(case_id, report, actor="provider:twilio", cause="late")
-    assert [secret for secret in SECRETS if secret in await everything_readable(history)] == []
+    assert leaks(SECRETS, await everything_readable(history)) == []
 
 
 async def test_a_new_alert_for_the_card_is_nobodys_until_the_bank_says_whose(
@@ -366,7 +367,7 @@ async def test_what_was_recorded_before_anybody_knew_whose_it_was_goes_too(
     await history.append(StreamWrite(stream, [new]))
     assert set((await erasure.plan("sokha")).subjects) == {"sokha", f"unowned.{CARD}", stream}
     await erased(erasure)
-    assert [secret for secret in SECRETS if secret in await everything_readable(history)] == []
+    assert leaks(SECRETS, await everything_readable(history)) == []
 
 
 async def test_the_case_page_says_erased_and_shows_no_hole(
