@@ -15,7 +15,7 @@ REASONS = {
     "review": "Look at it, then decide",
     "blocked_card_used": "The blocked card was used again",
     "unknown_owner": "Find the owner of the card",
-    "alert_withdrawn": "Alert taken back; tell the customer",
+    "alert_withdrawn": "Alert taken back; see who was told",
     "not_reached": "No message arrived; ring the customer",
     "confirm_by_phone": "Replied “it was me”; confirm by phone",
     "denied_by_reply": "Replied “it was not me”; block by phone",
