@@ -33,9 +33,15 @@ def connected_settings(settings: Settings | None = None) -> Settings:
     if missing:
         found = running(read.home)
         if found is None:
-            raise NothingRunning(missing, read.home)
+            demo = demo_home(read.home)
+            raise NothingRunning(missing, read.home, None if running(demo) is None else demo)
         read = with_addresses(read, found)
     return with_keys(read, generate=False)
+
+
+def demo_home(home: Path) -> Path:
+    """Where a demo beside this home keeps what is its own."""
+    return home.expanduser().absolute() / "demo"
 
 
 def with_addresses(settings: Settings, addresses: Addresses) -> Settings:

@@ -7,6 +7,7 @@ import signal
 import socket
 import time
 from contextlib import suppress
+from shlex import quote
 from typing import Annotated
 
 import msgspec
@@ -14,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from infra.cli.connected import with_addresses
+from infra.cli.connected import demo_home, with_addresses
 from infra.cli.rehearsed import rehearsed
 from infra.cli.supervisor import ROLES, Supervisor
 from infra.cli.up import interruptible
@@ -90,7 +91,7 @@ def _prepared(settings: Settings) -> Settings:
         PortsTaken: there is no room.
         ServersError: a demo runs in this home already.
     """
-    home = settings.home.expanduser().absolute() / "demo"
+    home = demo_home(settings.home)
     if running(home) is not None:
         raise ServersError(
             f"A demo is running in {home} already; end it first, or set RINGBACK_HOME to another folder."
@@ -146,7 +147,10 @@ async def _perform(console: Console, supervisor: Supervisor, *, once: bool) -> b
         console.print(f"[dim]The case: {web}/cases/{case_id}[/]")
         if once:
             return True
-        console.print("\nThe bank's customers go on paying; a card is stolen every minute or so. Ctrl-C ends it all.\n")
+        console.print("\nThe bank's customers go on paying; a card is stolen every minute or so. Ctrl-C ends it all.")
+        console.print(
+            f"Every other command looks into it with RINGBACK_HOME={quote(str(settings.home))}\n", soft_wrap=True
+        )
         _announce(console, settings, access)
         await _until_interrupted(bank)
     return True

@@ -1,6 +1,7 @@
 """What can go wrong with a server of ours; every message says which server, which home and what to do."""
 
 from pathlib import Path
+from shlex import quote
 
 
 class ServersError(Exception):
@@ -39,11 +40,12 @@ class ServerFailed(ServersError):
 
 
 class NothingRunning(ServersError):
-    """No URL in the settings and nothing runs in the home."""
+    """No URL in the settings and nothing runs in the home; ``demo`` is that of a demo that does."""
 
-    def __init__(self, missing: list[str], home: Path) -> None:
+    def __init__(self, missing: list[str], home: Path, demo: Path | None = None) -> None:
         self.missing = missing
+        instead = "" if demo is None else f" A demo runs: for that one, set RINGBACK_HOME={quote(str(demo))}."
         super().__init__(
-            f"No address for {', '.join(missing)}: nothing runs in {home}. "
+            f"No address for {', '.join(missing)}: nothing runs in {home}.{instead} "
             "Start `ringback up`, or set " + ", ".join(f"RINGBACK_{name.upper()}" for name in missing) + "."
         )

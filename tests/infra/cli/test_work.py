@@ -48,6 +48,14 @@ def test_without_any_address_the_error_names_what_to_set(tmp_path: Path) -> None
     assert missing.value.missing == ["redis_url", "kafka_servers"]
 
 
+def test_a_demo_that_runs_beside_the_home_is_named(tmp_path: Path) -> None:
+    (tmp_path / "demo").mkdir()
+    publish(tmp_path / "demo", SERVED)
+    with pytest.raises(NothingRunning, match=f"RINGBACK_HOME={tmp_path / 'demo'}\\."):
+        connected_settings(Settings(home=tmp_path))
+    assert connected_settings(Settings(home=tmp_path / "demo")).redis_url == SERVED.redis_url
+
+
 def test_the_home_s_keys_are_used_where_the_settings_give_none(tmp_path: Path) -> None:
     made = with_keys(Settings(home=tmp_path), generate=True)
     found = connected_settings(Settings(home=tmp_path, **vars(SERVED)))
